@@ -1,0 +1,1 @@
+"""Run one pure function over many inputs: here, in processes, on a cluster."""

@@ -1,0 +1,1 @@
+"""Pooling studies, risk of bias, certainty, the verdict."""

@@ -1,0 +1,1 @@
+"""Other people's files: images, movies, NanoSight, ZetaView, tables."""

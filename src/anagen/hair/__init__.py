@@ -1,0 +1,1 @@
+"""Scalp image to hairs, density and diameters; the same hairs between visits."""

@@ -1,0 +1,1 @@
+"""Results in, document out: tables, figures, HTML."""

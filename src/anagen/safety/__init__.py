@@ -1,0 +1,1 @@
+"""Adverse events to rates and exact bounds."""

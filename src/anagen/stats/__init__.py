@@ -1,0 +1,1 @@
+"""The analysis a trial statistician would sign."""

@@ -1,0 +1,1 @@
+"""What was measured, kept by the hash of its input."""

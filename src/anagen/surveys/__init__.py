@@ -1,0 +1,1 @@
+"""Instrument to scores to reliability."""

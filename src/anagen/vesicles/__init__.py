@@ -1,0 +1,1 @@
+"""Movie of Brownian motion to spots, tracks, diffusion, sizes and concentration; lots."""

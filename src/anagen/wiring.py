@@ -1,0 +1,1 @@
+"""The one place where adapters are built and handed to workflows."""
