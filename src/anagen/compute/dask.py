@@ -46,5 +46,5 @@ class DaskRunner:
             raise InputError(f"no Dask scheduler answers at {self._address}: start `dask scheduler` there") from error
         with client:
             futures = {client.submit(function, task, pure=False): index for index, task in enumerate(tasks)}
-            for future, result in distributed.as_completed(list(futures), with_results=True):
+            for future, result in distributed.as_completed(list(futures), with_results=True, loop=client.loop):
                 yield futures[future], result
