@@ -40,7 +40,7 @@ class Progress(Protocol):
         """One more step is done."""
 
     def finish(self) -> None:
-        """The stage is over."""
+        """End the stage."""
 
 
 @dataclass(frozen=True)
