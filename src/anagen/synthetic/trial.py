@@ -132,7 +132,7 @@ def simulate_trial(
 
 def _simulate_people(rng: np.random.Generator, n_enrolled: int) -> pl.DataFrame:
     first_day = dt.date(2025, 1, 13)
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "participant": f"P{number:02d}",
             "status": "enrolled",

@@ -37,7 +37,7 @@ class Progress(Protocol):
         """Begin a stage of `n_total` steps."""
 
     def step(self) -> None:
-        """One more step is done."""
+        """Count one more step as done."""
 
     def finish(self) -> None:
         """End the stage."""
