@@ -21,7 +21,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Check a study, measure what is new, analyse, and write results/report.html inside it."""
-    show_summary(run_study(study, make_run_ports(jobs=jobs, scheduler=scheduler, progress=StderrProgress())), as_json=as_json)
+    show_summary(
+        run_study(study, make_run_ports(jobs=jobs, scheduler=scheduler, progress=StderrProgress())), as_json=as_json
+    )
 
 
 def show_summary(summary: RunSummary, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from anagen.hair.measurement import HairMeasurement
 from anagen.records import Provenance, from_json, to_json
 from anagen.study.folder import Study
 from anagen.study.records import Movie, ScalpImage
+from anagen.units import UM_PER_MM
 from anagen.vesicles.measurement import VesicleMeasurement
 from anagen.workflows.ports import HashFile, MeasureTask, Outcome
 
@@ -114,14 +116,6 @@ def join_movies(study: Study, tasks: Sequence[MeasureTask], outcomes: Sequence[O
     )
 
 
-HAIR_VALUES = {
-    "density": lambda hairs: hairs.density_per_cm2,
-    "diameter": lambda hairs: _mean_diameter_um(hairs),
-    "thickness": lambda hairs: sum(_diameters_um(hairs)) / 1e3 / hairs.area_cm2,
-}
-"""How each outcome that comes from images is read off one measurement."""
-
-
 def tabulate_values(study: Study, images: Sequence[MeasuredImage], kind: str) -> pl.DataFrame:
     """Give one value a participant, arm and visit: the mean over sites and replicates.
 
@@ -143,12 +137,22 @@ def tabulate_values(study: Study, images: Sequence[MeasuredImage], kind: str) ->
     arm_of = {person.participant: person.arm for person in study.participants}
     for measured in images:
         if measured.usable and measured.hairs is not None:
-            value = HAIR_VALUES[kind](measured.hairs)
+            value = read_value(measured.hairs, kind)
             _add(readings, arm_of, measured.image.participant, measured.image.arm, measured.image.visit, value)
     if kind == "density":
         for elsewhere in study.densities:
             _add(readings, arm_of, elsewhere.participant, elsewhere.arm, elsewhere.visit, elsewhere.density_per_cm2)
     return _to_table(readings, {visit.name: visit.week for visit in study.protocol.visits})
+
+
+def read_value(hairs: HairMeasurement, kind: str) -> float:
+    """Read one outcome off one measurement: hairs/cm2, mean diameter in um, or cumulative thickness in mm/cm2."""
+    if kind == "density":
+        return hairs.density_per_cm2
+    diameters = [one.diameter_um for one in hairs.hairs if math.isfinite(one.diameter_um)]
+    if kind == "diameter":
+        return statistics.fmean(diameters) if diameters else math.nan
+    return sum(diameters) / UM_PER_MM / hairs.area_cm2
 
 
 def tabulate_scores(study: Study, scores: pl.DataFrame) -> pl.DataFrame:
@@ -168,7 +172,7 @@ def _add(
     visit: str,
     value: float,
 ) -> None:
-    if value == value:  # noqa: PLR0124 - a NaN is no reading
+    if math.isfinite(value):
         readings.setdefault((participant, arm or arm_of.get(participant) or "all", visit), []).append(float(value))
 
 
@@ -186,13 +190,3 @@ def _to_table(readings: Mapping[tuple[str, str, str], list[float]], weeks: Mappi
         "n_readings": pl.Int64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row").sort("participant", "arm", "week")
-
-
-def _diameters_um(hairs: HairMeasurement) -> list[float]:
-    return [one.diameter_um for one in hairs.hairs if one.diameter_um == one.diameter_um]  # noqa: PLR0124
-
-
-def _mean_diameter_um(hairs: HairMeasurement) -> float:
-    diameters = _diameters_um(hairs)
-    return statistics.fmean(diameters) if diameters else float("nan")
-

@@ -34,6 +34,14 @@ DESIGN_WORDS = {
     "parallel": "Parallel groups",
     "split-scalp": "Split scalp: each participant is his own control",
 }
+NO_DRUG_INTRO = (
+    "Published groups that got no active drug changed too. The figure shows how often a study of this size and design "
+    "would report p < 0.05 if the treatment itself did nothing."
+)
+PROVENANCE_INTRO = (
+    "A measurement is the result of the named algorithm, version and parameters on the file of that SHA-256; estimates "
+    "rest on the measurements listed here and on the tables of the study folder."
+)
 DrawExample = Callable[[MeasuredImage], ExampleImage | None]
 
 
@@ -95,7 +103,11 @@ def _banner(results: StudyResults) -> str:
 def _describe_design(study: Study) -> str:
     design = study.protocol.design
     weeks = ", ".join(f"{visit.name} (week {visit.week:g})" for visit in study.protocol.visits)
-    parts = [DESIGN_WORDS[design.kind], "randomised" if design.randomised else "not randomised", f"blinding: {design.blinding}"]
+    parts = [
+        DESIGN_WORDS[design.kind],
+        "randomised" if design.randomised else "not randomised",
+        f"blinding: {design.blinding}",
+    ]
     return "; ".join(parts) + f". Visits: {weeks}."
 
 
@@ -158,9 +170,7 @@ def _flow(results: StudyResults) -> tuple[FlowStep, ...]:
         FlowStep("In the analysis", len(study.eligible), _withdrawn(study)),
     ]
     photographed = study.protocol.visits_of("density")
-    for visit in study.protocol.visits:
-        if visit.name in photographed:
-            steps.append(_flow_of_visit(results, visit.name))
+    steps += [_flow_of_visit(results, visit.name) for visit in study.protocol.visits if visit.name in photographed]
     return tuple(steps)
 
 
@@ -189,7 +199,9 @@ def _withdrawn(study: Study) -> tuple[str, ...]:
 
 def _section_people(study: Study) -> Section:
     arms = sorted({p.arm or "all" for p in study.eligible})
-    rows: list[dict[str, str]] = [{"": "people"} | {a: str(sum((p.arm or "all") == a for p in study.eligible)) for a in arms}]
+    rows: list[dict[str, str]] = [
+        {"": "people"} | {a: str(sum((p.arm or "all") == a for p in study.eligible)) for a in arms}
+    ]
 
     def add(label: str, cell: Callable[[list[object]], str], attribute: str) -> None:
         row = {"": label}
@@ -206,7 +218,9 @@ def _section_people(study: Study) -> Section:
     if any(p.lot is not None for p in study.eligible):
         add("lot received: n", _counts, "lot")
     add("month enrolled: n", lambda days: _counts([f"{day:%b}" for day in sorted(days)]), "enrolled_on")  # type: ignore[type-var,str-format]
-    return Section("people", "Who took part", tables={"Table 1. Participants in the analysis at enrolment": pl.DataFrame(rows)})
+    return Section(
+        "people", "Who took part", tables={"Table 1. Participants in the analysis at enrolment": pl.DataFrame(rows)}
+    )
 
 
 def _mean_sd_range(values: Sequence[object]) -> str:
@@ -241,7 +255,9 @@ def _section_density(results: StudyResults) -> Section | None:
 
 def _individual_changes(analysis: OutcomeAnalysis) -> pl.DataFrame:
     last = analysis.outcome.visits[-1]
-    first = analysis.values.filter(pl.col("visit") == analysis.outcome.baseline).select("participant", "arm", first="value")
+    first = analysis.values.filter(pl.col("visit") == analysis.outcome.baseline).select(
+        "participant", "arm", first="value"
+    )
     final = analysis.values.filter(pl.col("visit") == last).select("participant", "arm", final="value")
     joined = first.join(final, on=["participant", "arm"]).with_columns(change=pl.col("final") - pl.col("first"))
     return joined.select("participant", "change", sd=pl.lit(float("nan")))
@@ -294,7 +310,7 @@ def _section_images(results: StudyResults, draw_example: DrawExample) -> Section
 
 
 def _pick_examples(results: StudyResults) -> Iterable[MeasuredImage]:
-    """The participant nearest to the median baseline density among those counted at most visits, and one refused."""
+    """Pick the participant of median density among those counted at most visits, and one refused photograph."""
     by_person: dict[str, list[MeasuredImage]] = {}
     for measured in results.images:
         if measured.usable:
@@ -361,7 +377,9 @@ def _section_lots(results: StudyResults) -> Section | None:
         planted = "; ".join(f"{lot}: median {median:g} nm" for lot, median in results.planted.lots.items())
         notes.append(f"Planted number-weighted sizes: {planted}.")
     table = pl.DataFrame(rows)
-    return Section("lots", "Vesicle lots", figures=figures, tables={"Size and concentration": table}, notes=tuple(notes))
+    return Section(
+        "lots", "Vesicle lots", figures=figures, tables={"Size and concentration": table}, notes=tuple(notes)
+    )
 
 
 def _row_of_movie(measured: MeasuredMovie) -> dict[str, str]:
@@ -406,9 +424,9 @@ def _shares(instrument: Instrument, answers: pl.DataFrame) -> dict[str, dict[str
     shares: dict[str, dict[str, list[float]]] = {}
     for item in instrument.items:
         visits: dict[str, list[float]] = {}
-        for (visit,), given in answers.filter(
-            (pl.col("item") == item.id) & pl.col("response").is_not_null()
-        ).group_by("visit", maintain_order=True):
+        for (visit,), given in answers.filter((pl.col("item") == item.id) & pl.col("response").is_not_null()).group_by(
+            "visit", maintain_order=True
+        ):
             counts = Counter(given["response"].to_list())
             visits[str(visit)] = [counts[response.value] / given.height for response in instrument.responses]
         if visits:
@@ -483,10 +501,7 @@ def _section_no_drug(verdict: Verdict, results: StudyResults) -> Section | None:
     return Section(
         "no-drug",
         "What would have happened without the drug",
-        intro=(
-            "Published groups that got no active drug changed too. The figure shows how often a study of this size "
-            "and design would report p < 0.05 if the treatment itself did nothing.",
-        ),
+        intro=(NO_DRUG_INTRO,),
         figures=(results.no_drug_figure,),
     )
 
@@ -518,7 +533,9 @@ def _section_left_out(results: StudyResults) -> Section:
     ]
     if not rows:
         return Section("left-out", "What was left out", intro=("Nothing was left out.",))
-    return Section("left-out", "What was left out, and why", tables={"Findings in the study folder": pl.DataFrame(rows)})
+    return Section(
+        "left-out", "What was left out, and why", tables={"Findings in the study folder": pl.DataFrame(rows)}
+    )
 
 
 def _place(file: str, row: int | None, column: str | None) -> str:
@@ -531,7 +548,7 @@ def _section_provenance(results: StudyResults) -> Section:
             "input": name,
             "SHA-256": provenance.input_sha256,
             "algorithm": f"{provenance.algorithm} {provenance.version}",
-            "parameters": ", ".join(f"{k}={_short(v)}" for k, v in sorted(provenance.parameters.items()) if v is not None),
+            "parameters": _print_parameters(provenance.parameters),
         }
         for name, provenance in results.provenance
     ]
@@ -539,13 +556,14 @@ def _section_provenance(results: StudyResults) -> Section:
     return Section(
         "provenance",
         "Provenance",
-        intro=(
-            f"Anagen {__version__}. A measurement is the result of the named algorithm, version and parameters on the "
-            "file of that SHA-256; estimates rest on the measurements listed here and on the tables of the study folder.",
-        ),
+        intro=(f"Anagen {__version__}. {PROVENANCE_INTRO}",),
         tables=tables,
         folded=True,
     )
+
+
+def _print_parameters(parameters: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={_short(value)}" for name, value in sorted(parameters.items()) if value is not None)
 
 
 def _short(value: object) -> str:

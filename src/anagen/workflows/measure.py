@@ -105,8 +105,8 @@ def _measure_image(task: MeasureTask, read_image: ReadImage) -> HairMeasurement:
         mask = read_image(task.mask).pixels[..., 0] >= HALF_GREY
         if mask.shape != pixels.shape[:2]:
             raise InputError(
-                f"the mask {task.mask.name} has {mask.shape[0]} x {mask.shape[1]} pixels, the image {pixels.shape[0]} x "
-                f"{pixels.shape[1]}: draw the mask on the image itself"
+                f"the mask {task.mask.name} has {mask.shape[0]} x {mask.shape[1]} pixels, the image "
+                f"{pixels.shape[0]} x {pixels.shape[1]}: draw the mask on the image itself"
             )
         region = join_region_and_mask(region, mask)
     return measure_hairs(pixels, um_per_px=parameters["um_per_px"], region=region)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from anagen.errors import AnagenError
 from anagen.evidence.verdict import give_verdict
+from anagen.hair import Hair
 from anagen.records import Provenance, to_json
 from anagen.report.content import ExampleImage
 from anagen.report.html import render_report
@@ -179,7 +179,8 @@ def _analyse(
         analysis_notes=_describe_plan(study),
         no_drug_figure=None,
         planted=_read_planted(study, images),
-        provenance=tuple((m.image.file, m.provenance) for m in images) + tuple((m.movie.file, m.provenance) for m in movies),
+        provenance=tuple((m.image.file, m.provenance) for m in images)
+        + tuple((m.movie.file, m.provenance) for m in movies),
     )
     return replace(results, no_drug_figure=draw_no_drug(results))
 
@@ -187,9 +188,7 @@ def _analyse(
 def _score(study: Study, ports: RunPorts) -> tuple[SurveyResults, ...]:
     surveys = []
     for use in study.protocol.instruments:
-        rows = [
-            (a.participant, a.visit, a.item, a.response) for a in study.answers if a.instrument == use.name
-        ]
+        rows = [(a.participant, a.visit, a.item, a.response) for a in study.answers if a.instrument == use.name]
         if not rows:
             continue
         schema = {"participant": pl.String, "visit": pl.String, "item": pl.String, "response": pl.Int64}
@@ -251,18 +250,19 @@ def _print_harms(table: pl.DataFrame) -> pl.DataFrame:
 def _describe_plan(study: Study) -> tuple[str, ...]:
     plan = study.protocol.analysis
     model = (
-        f"mixed model for repeated measures (REML, covariance {plan.covariance}, {plan.degrees_of_freedom} degrees of freedom)"
+        f"mixed model for repeated measures (REML, covariance {plan.covariance}, {plan.degrees_of_freedom} df)"
         if plan.model == "mmrm"
         else "paired t-test of complete pairs"
     )
-    return (
+    said = (
         f"As planned: {model}; p-values of all planned comparisons adjusted by {plan.multiplicity}; two-sided level "
-        f"{plan.alpha:g}; missing visits are taken as missing at random.",
+        f"{plan.alpha:g}; missing visits are taken as missing at random."
     )
+    return (said,)
 
 
 def _read_planted(study: Study, images: Sequence[MeasuredImage]) -> Planted | None:
-    """The truth that a synthetic study carries beside its tables; real studies have none."""
+    """Read the truth that a synthetic study carries beside its tables; real studies have none."""
     path = study.folder / "planted.csv"
     if not path.exists():
         return None
@@ -286,7 +286,9 @@ def _read_planted(study: Study, images: Sequence[MeasuredImage]) -> Planted | No
     return Planted(
         densities=pl.DataFrame(rows, schema=schema, orient="row"),
         mean_change={visit: sum(values) / len(values) for visit, values in changes.items()},
-        lots={} if not lots.exists() else {r["lot"]: float(r["median_nm"]) for r in pl.read_csv(lots).iter_rows(named=True)},
+        lots={}
+        if not lots.exists()
+        else {r["lot"]: float(r["median_nm"]) for r in pl.read_csv(lots).iter_rows(named=True)},
     )
 
 
@@ -296,8 +298,7 @@ def _write_tables(out: Path, results: StudyResults) -> None:
         _write(out / f"values-{_file_name(analysis.outcome.name)}.csv", analysis.values.write_csv())
     _write(out / "estimates.csv", _estimates_table(results.analyses).write_csv())
     hairs = [
-        (m.image.participant, m.image.visit, m.image.file, h.number, *map(float, h.root_px), *map(float, h.tip_px))
-        + (h.length_um, h.diameter_um, h.diameter_sd_um, h.confidence, h.unit, " ".join(h.flags))
+        (m.image.participant, m.image.visit, m.image.file, *_hair_cells(h))
         for m in results.images
         if m.hairs is not None
         for h in m.hairs.hairs
@@ -306,6 +307,12 @@ def _write_tables(out: Path, results: StudyResults) -> None:
     columns += ["length_um", "diameter_um", "diameter_sd_um", "confidence", "follicular_unit", "flags"]
     if hairs:
         _write(out / "hairs.csv", pl.DataFrame(hairs, schema=columns, orient="row").write_csv())
+
+
+def _hair_cells(one: Hair) -> tuple[object, ...]:
+    ends = (*map(float, one.root_px), *map(float, one.tip_px))
+    sizes = (one.length_um, one.diameter_um, one.diameter_sd_um, one.confidence)
+    return (one.number, *ends, *sizes, one.unit, " ".join(one.flags))
 
 
 def _estimates_table(analyses: Sequence[OutcomeAnalysis]) -> pl.DataFrame:
@@ -355,4 +362,6 @@ def _write(path: Path, text: str) -> None:
         half.write_text(text, encoding="utf-8", newline="\n")
         half.replace(path)
     except OSError as error:
-        raise AnagenError(f"{path} could not be written ({error.strerror}): free space or close the program that holds it") from error
+        raise StoreError(
+            f"{path} could not be written ({error.strerror}): free space or close the program that holds it"
+        ) from error

@@ -1,4 +1,4 @@
-"""Write the example study: a synthetic trial of the source study's design, as a study folder with its truth beside it."""
+"""Write the example study: a synthetic trial of the source study's design, with its truth beside it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from anagen.workflows.ports import Progress, Runner
 UM_PER_PX: Final = 6.0
 SHAPE_PX: Final = (1000, 1200)
 """0.43 cm2 of scalp: the size of field that the phototrichograms of the reference data have."""
-MOVIE: Final[Mapping[str, float]] = {"um_per_px": 0.166, "frames_per_s": 30.0, "exposure_ms": 15.0, "temperature_c": 25.0}
+MOVIE: Final[Mapping[str, float]] = {
+    "um_per_px": 0.166,
+    "frames_per_s": 30.0,
+    "exposure_ms": 15.0,
+    "temperature_c": 25.0,
+}
 N_FRAMES: Final = 400
 N_REPLICATES: Final = 2
 DILUTION: Final = 500.0
@@ -132,9 +137,7 @@ def write_example_study(folder: Path, *, seed: int, ports: ExamplePorts) -> Synt
     return trial
 
 
-def render_example(
-    task: PhotoTask | MovieTask, *, write_image: WriteImage, write_movie: WriteMovie
-) -> Planted:
+def render_example(task: PhotoTask | MovieTask, *, write_image: WriteImage, write_movie: WriteMovie) -> Planted:
     """Draw and write what a task asks; give the truth, one row a file."""
     if isinstance(task, MovieTask):
         return _render_movie(task, write_movie)
@@ -227,4 +230,3 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     path.write_text(text.getvalue(), encoding="utf-8")
-
