@@ -16,9 +16,9 @@ from anagen.records import Provenance, to_json
 from anagen.report.content import ExampleImage
 from anagen.report.html import render_report
 from anagen.safety import estimate_event_proportion, tabulate_adverse_events
-from anagen.study.folder import ReadInstrument, Study, load_study
+from anagen.study.folder import Study, load_study
 from anagen.study.raw_table import ReadTable
-from anagen.surveys import Instrument, score_survey
+from anagen.surveys import score_survey
 from anagen.workflows.analyse import OutcomeAnalysis, adjust_comparisons, analyse_outcome
 from anagen.workflows.collect import (
     MeasuredImage,
@@ -47,10 +47,8 @@ class RunPorts:
 
     Parameters
     ----------
-    read_table, read_instrument
+    read_table
         See `anagen.study.folder.load_study`.
-    load_instrument : callable
-        (study folder, name) to Instrument.
     hash_file, measure_file, runner, progress
         See `anagen.workflows.ports`.
     open_store : callable
@@ -62,8 +60,6 @@ class RunPorts:
     """
 
     read_table: ReadTable
-    read_instrument: ReadInstrument
-    load_instrument: Callable[[Study, str], Instrument]
     hash_file: HashFile
     measure_file: MeasureFile
     runner: Runner
@@ -116,7 +112,7 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
     InputFaults
         Everything that must be mended first. Nothing measured before is lost.
     """
-    study = load_study(folder, read_table=ports.read_table, read_instrument=ports.read_instrument)
+    study = load_study(folder, read_table=ports.read_table)
     images, movies, n_measured = _measure(study, ports)
     results = _analyse(study, images, movies, ports)
     verdict = give_verdict(gather_facts(results))
@@ -155,7 +151,7 @@ def _measure(study: Study, ports: RunPorts) -> tuple[tuple[MeasuredImage, ...], 
 def _analyse(
     study: Study, images: tuple[MeasuredImage, ...], movies: tuple[MeasuredMovie, ...], ports: RunPorts
 ) -> StudyResults:
-    surveys = _score(study, ports)
+    surveys = _score(study)
     scores = {survey.instrument.name: survey.scores for survey in surveys}
     analyses = []
     for outcome in sorted(study.protocol.outcomes, key=lambda o: not o.primary):
@@ -185,7 +181,7 @@ def _analyse(
     return replace(results, no_drug_figure=draw_no_drug(results))
 
 
-def _score(study: Study, ports: RunPorts) -> tuple[SurveyResults, ...]:
+def _score(study: Study) -> tuple[SurveyResults, ...]:
     surveys = []
     for use in study.protocol.instruments:
         rows = [(a.participant, a.visit, a.item, a.response) for a in study.answers if a.instrument == use.name]
@@ -195,7 +191,7 @@ def _score(study: Study, ports: RunPorts) -> tuple[SurveyResults, ...]:
         answers = pl.DataFrame(rows, schema=schema, orient="row")
         week = {visit.name: visit.week for visit in study.protocol.visits}
         answers = answers.sort(pl.col("visit").replace_strict(week), maintain_order=True)
-        instrument = ports.load_instrument(study, use.name)
+        instrument = study.instruments[use.name]
         scores = score_survey(instrument, answers)
         surveys.append(SurveyResults(instrument, answers, scores, _describe_scores(scores)))
     return tuple(surveys)
