@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -182,7 +183,7 @@ def _flow_of_visit(results: StudyResults, visit: str) -> FlowStep:
     missed = len({p.participant for p in results.study.eligible} - seen)
     losses = []
     if missed:
-        losses.append(f"{missed} without a photograph")
+        losses.append(f"{missed} without a measurement")
     if refused := len(seen - counted):
         losses.append(f"{refused} whose photograph could not be counted")
     return FlowStep(f"Density at {visit}", len(counted), tuple(losses))
@@ -217,7 +218,7 @@ def _section_people(study: Study) -> Section:
         add("Fitzpatrick skin type: n", _counts, "fitzpatrick")
     if any(p.lot is not None for p in study.eligible):
         add("lot received: n", _counts, "lot")
-    add("month enrolled: n", lambda days: _counts([f"{day:%b}" for day in sorted(days)]), "enrolled_on")  # type: ignore[type-var,str-format]
+    add("month enrolled: n", _count_months, "enrolled_on")
     return Section(
         "people", "Who took part", tables={"Table 1. Participants in the analysis at enrolment": pl.DataFrame(rows)}
     )
@@ -231,7 +232,13 @@ def _mean_sd_range(values: Sequence[object]) -> str:
 
 
 def _counts(values: Sequence[object]) -> str:
-    return ", ".join(f"{value}: {n}" for value, n in Counter(values).items()) if values else NOT_GIVEN
+    return ", ".join(f"{value}: {n}" for value, n in sorted(Counter(values).items(), key=str)) or NOT_GIVEN
+
+
+def _count_months(days: Sequence[object]) -> str:
+    """Seasons move hair counts: the months of enrolment belong into every report."""
+    months = Counter((day.month, f"{day:%B}") for day in days if isinstance(day, dt.date))
+    return ", ".join(f"{name}: {n}" for (_, name), n in sorted(months.items())) or NOT_GIVEN
 
 
 def _section_density(results: StudyResults) -> Section | None:
@@ -245,7 +252,7 @@ def _section_density(results: StudyResults) -> Section | None:
     changes = _individual_changes(analysis)
     if changes.height > 1:
         figures.append(draw_changes(changes, unit=unit, sid=analysis.outcome.smallest_important_difference))
-    tables = {"Mean density by the model": _table_of_means(analysis)}
+    tables = {"Mean density of those measured at each visit": _table_of_means(analysis)}
     notes = list(analysis.notes)
     if results.planted is not None and results.planted.densities.height > 1:
         figures.append(draw_measured_against_planted(results.planted.densities, unit=unit))
