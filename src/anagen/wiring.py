@@ -13,11 +13,12 @@ from anagen.formats.hashes import hash_file
 from anagen.formats.images import encode_jpeg, read_image, write_image
 from anagen.formats.movies import open_movie, write_movie
 from anagen.formats.tables import read_table
+from anagen.formats.vendor_lots import read_vendor_lot
 from anagen.hair import Region
 from anagen.store.measurements import MeasurementStore
 from anagen.workflows import measure_hair
+from anagen.workflows.check import CheckReport, check_study
 from anagen.workflows.draw_example import draw_example
-from anagen.workflows.instruments import read_instrument, read_instrument_of
 from anagen.workflows.measure import explain_lost_worker, measure_file
 from anagen.workflows.measure_hair import PhotoResult
 from anagen.workflows.ports import Progress, Runner
@@ -25,19 +26,22 @@ from anagen.workflows.run import RunPorts
 from anagen.workflows.write_example import ExamplePorts, render_example
 
 
+def check_folder(folder: Path) -> CheckReport:
+    """Look at a study folder with the readers of this machine."""
+    return check_study(folder, read_table=read_table, read_image=read_image, open_movie=open_movie)
+
+
 def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress) -> RunPorts:
     """Build what `run_study` needs."""
     return RunPorts(
         read_table=read_table,
-        read_instrument=read_instrument,
-        load_instrument=read_instrument_of,
         hash_file=hash_file,
         measure_file=partial(measure_file, read_image=read_image, open_movie=open_movie),
         runner=make_runner(jobs, scheduler),
         progress=progress,
         open_store=MeasurementStore,
         draw_example=partial(draw_example, read_image=read_image, encode_jpeg=encode_jpeg),
-        read_vendor_lots=lambda study: (),
+        read_vendor_lot=read_vendor_lot,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anagen.formats.tables import read_table
 from anagen.study.findings import Finding
-from anagen.study.folder import Study, read_study
+from anagen.study.folder import Reading, read_study
 
 TODAY = dt.date(2026, 6, 1)
 
@@ -116,10 +116,10 @@ def write_study(folder: Path, **changed: str | None) -> Path:
     return folder
 
 
-def read(folder: Path) -> tuple[Study | None, tuple[Finding, ...]]:
+def read(folder: Path) -> Reading:
     return read_study(folder, read_table=read_table, today=TODAY)
 
 
 def spoil(folder: Path, **changed: str | None) -> list[Finding]:
     """Findings of the small study with the given texts, what is always found (the screen failure) left away."""
-    return [finding for finding in read(write_study(folder, **changed))[1] if finding.code != "screen-failure"]
+    return [finding for finding in read(write_study(folder, **changed)).findings if finding.code != "screen-failure"]

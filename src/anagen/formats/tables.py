@@ -8,22 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from anagen.errors import Fault, InputFaults
+from anagen.formats.signature import name_content
 from anagen.study.raw_table import RawRow, RawTable
 
 MOST_BYTES: Final = 200_000_000
 """A table typed by people is far smaller; a movie named .csv is not."""
-
-_SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
-    (b"PK\x03\x04", "a spreadsheet (XLSX or ODS)"),
-    (b"\xd0\xcf\x11\xe0", "a spreadsheet (old XLS)"),
-    (b"%PDF", "a PDF"),
-    (b"\x89PNG", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
-    (b"II*\x00", "a picture (TIFF)"),
-    (b"MM\x00*", "a picture (TIFF)"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"),
-)
 
 
 def read_table(path: Path, name: str | None = None) -> RawTable:
@@ -92,10 +81,10 @@ def _bytes(path: Path, name: str) -> bytes:
 
 
 def _decode(data: bytes, name: str) -> str:
-    for signature, kind in _SIGNATURES:
-        if data.startswith(signature):
-            way_out = "open it in its program, choose save as, CSV UTF-8, and give that file"
-            raise InputFaults([Fault(name, f"this is {kind}, not a CSV", way_out)])
+    kind = _other_kind(data)
+    if kind:
+        way_out = "open it in its program, choose save as, CSV UTF-8, and give that file"
+        raise InputFaults([Fault(name, f"this is {kind}, not a CSV table", way_out)])
     marked_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     encodings = ["utf-16"] if marked_utf16 else ["utf-8-sig", "cp1252"]
     for encoding in encodings:
@@ -108,6 +97,20 @@ def _decode(data: bytes, name: str) -> str:
     raise InputFaults([Fault(name, "this is not a text file", "save the table as CSV UTF-8 and give that file")])
 
 
+def _other_kind(data: bytes) -> str:
+    """Name what the file is when it is no text; empty for text, even where it begins like a picture (BMI, II*)."""
+    head = data[:4096]
+    if head.startswith(b"PK\x03\x04"):
+        if b"xl/" in data:
+            return "an XLSX spreadsheet"
+        return "an ODS spreadsheet" if b"opendocument.spreadsheet" in head else name_content(head)
+    kind = name_content(head)
+    is_text = not any(byte < 0x20 and byte not in b"\t\r\n" for byte in head)
+    if kind in {"a text file", "a file of unknown kind", "an empty file"}:
+        return ""
+    return "" if is_text and kind not in {"a PDF", "a web page"} else kind
+
+
 def _delimiter(text: str) -> str:
     """Find the mark that parts the header's cells, quoted text apart."""
     line = next((line for line in text.splitlines() if line.strip()), "")
@@ -117,7 +120,7 @@ def _delimiter(text: str) -> str:
 
 def _lines(text: str, delimiter: str, name: str) -> list[tuple[int, list[str]]]:
     """Cells of each row, numbered as a spreadsheet numbers them: a cell with a line break is still one row."""
-    # NO-BREAK SPACE and the mark inside a file that was joined from two are blanks too
+    # a no-break space, and the byte order mark inside a file that was joined from two, are blanks too
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     lines: list[tuple[int, list[str]]] = []
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-import narwhals as nw
+import narwhals.stable.v1 as nw
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]  # formulaic's own tables, to hand it factors with their levels
 import polars as pl
@@ -30,6 +30,16 @@ class Factor(NamedTuple):
 
     levels: tuple[Any, ...]
     codes: Integers
+
+
+class Roles(NamedTuple):
+    """Names of the columns that are not the formula's."""
+
+    response: str
+    subject: str
+    visit: str
+    group: str | None
+    weights: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,8 @@ class Design:
         Level of each row in each categorical variable.
     spec : object
         Formulaic's model specification, to build further rows.
+    roles : Roles
+        Names of the columns of the table.
     n_dropped : mapping of str to int
         Rows left out, by reason.
     flags : tuple of Flag
@@ -77,9 +89,37 @@ class Design:
     numbers: Mapping[str, Floats]
     codes: Mapping[str, Integers]
     spec: Any
-    term_variables: Mapping[str, frozenset[str]]
+    roles: Roles
     n_dropped: Mapping[str, int]
     flags: tuple[Flag, ...] = field(default=())
+
+    def sum_coded(self) -> tuple[Floats, Mapping[str, tuple[int, ...]]]:
+        """Design matrix of the same rows under sum-to-zero coding of every factor, and the columns of each term."""
+        formula = Formula(_recode_to_sums(self.spec.formula, self.factors))
+        spec, X = _build_design(formula, len(self.y), self.codes, self.factors, self.numbers)
+        places = [tuple(range(*place.indices(X.shape[1]))) for place in spec.term_slices.values()]
+        return X, dict(zip(self.terms, places, strict=True))
+
+    def read_rows(self, table: object) -> Floats:
+        """Design matrix of the rows of another table, which needs the variables of the formula.
+
+        Raises
+        ------
+        InputError
+            For a missing column, a missing value, or a level the fit did not see.
+        """
+        frame = read_table(table)
+        missing = [name for name in (*self.factors, *self.numbers) if name not in frame.columns]
+        if missing:
+            raise InputError(f"the table lacks {', '.join(missing)}, which the formula needs")
+        for name in (*self.factors, *self.numbers):
+            if frame[name].null_count():
+                raise InputError(f"{name} has {frame[name].null_count()} missing values: no prediction without them")
+        grid: dict[str, Sequence[Any]] = {name: frame[name].to_list() for name in self.factors}
+        grid |= {name: list(_read_numbers(frame, name, "covariate")) for name in self.numbers}
+        if not grid:
+            return np.ones((frame.height, len(self.names)))
+        return self.rows_for(grid)
 
     def rows_for(self, grid: Mapping[str, Sequence[Any]]) -> Floats:
         """Design matrix of further rows, given as one sequence of values for each variable of the formula."""
@@ -106,7 +146,7 @@ def read_table(table: object) -> pl.DataFrame:
     if isinstance(table, pl.DataFrame):
         return table
     try:
-        frame = nw.from_native(table)  # type: ignore[call-overload]
+        frame: Any = nw.from_native(cast("Any", table))
     except TypeError as error:
         raise InputError(
             f"table must be a data frame (polars, pandas, pyarrow, ...); got {type(table).__name__}"
@@ -116,7 +156,7 @@ def read_table(table: object) -> pl.DataFrame:
     columns = {}
     for name in frame.columns:
         series = frame[name]
-        if series.dtype == nw.Categorical and not isinstance(frame.to_native(), pl.DataFrame):
+        if series.dtype in (nw.Categorical, nw.Enum):
             levels = [str(level) for level in series.cat.get_categories().to_list()]
             values = [None if value is None or value != value else str(value) for value in series.to_list()]  # noqa: PLR0124 - NaN
             columns[name] = pl.Series(name, values, dtype=pl.Enum(levels))
@@ -209,7 +249,7 @@ def read_design(
             )
         )
     terms = {str(term): tuple(range(*place.indices(len(names)))) for term, place in spec.term_slices.items()}
-    term_variables = {str(term): frozenset(map(str, used)) for term, used in spec.term_variables.items()}
+    roles = Roles(response, subject, visit, group, weights)
     return Design(
         X,
         names,
@@ -224,7 +264,7 @@ def read_design(
         numbers,
         codes,
         spec,
-        term_variables,
+        roles,
         n_dropped,
         tuple(flags),
     )
@@ -252,10 +292,11 @@ def _drop_incomplete(frame: pl.DataFrame, columns: Iterable[str | None]) -> tupl
     keep = np.ones(frame.height, dtype=bool)
     for name in dict.fromkeys(column for column in columns if column is not None):
         series = frame[name]
-        bad = series.is_null()
-        if series.dtype.is_float():
-            bad = bad | series.is_nan()
-        lost = keep & bad.to_numpy()
+        is_float = series.dtype.is_float()
+        if not series.null_count() and not is_float:
+            continue
+        # a null becomes NaN on the way to numpy
+        lost = keep & (np.isnan(series.to_numpy()) if is_float else series.is_null().to_numpy())
         if lost.any():
             counts[f"{name} missing"] = int(lost.sum())
             keep &= ~lost
@@ -293,15 +334,11 @@ def _read_factor(series: pl.Series, *, sort: Any) -> Factor:
         physical = series.to_physical().to_numpy().astype(np.intp)
         used, codes = np.unique(physical, return_inverse=True)
         return Factor(tuple(series.dtype.categories[int(k)] for k in used), codes.astype(np.intp))
-    plain = series.cast(pl.String) if series.dtype == pl.Categorical else series
-    levels = plain.unique().sort().to_list()
-    if sort is not None and plain.dtype == pl.String:
-        levels = sorted(levels, key=sort)
-    if plain.dtype == pl.String:
-        physical = plain.cast(pl.Enum(levels)).to_physical().to_numpy()
-        return Factor(tuple(levels), physical.astype(np.intp))
+    values = (series.cast(pl.String) if series.dtype == pl.Categorical else series).to_list()
+    is_text = len(values) > 0 and isinstance(values[0], str)
+    levels = sorted(set(values), key=sort if is_text else None)
     place = {level: k for k, level in enumerate(levels)}
-    return Factor(tuple(levels), np.fromiter((place[value] for value in plain.to_list()), np.intp, len(plain)))
+    return Factor(tuple(levels), np.fromiter(map(place.__getitem__, values), np.intp, len(values)))
 
 
 def _natural_key(text: str) -> tuple[tuple[int, float, str], ...]:
@@ -356,10 +393,28 @@ def _as_categories(formula: Formula, frame: pl.DataFrame, variables: Sequence[st
     named = {name for name in variables if not frame[name].dtype.is_numeric()}
     for term in formula:
         for factor in term.factors:
-            inside = re.match(r"^C\(\s*([A-Za-z_.][\w.]*|`[^`]+`)\s*[,)]", str(factor))
-            if inside and inside[1].strip("`") in variables:
-                named.add(inside[1].strip("`"))
+            name = _read_category(str(factor))
+            if name is not None and name in variables:
+                named.add(name)
     return named
+
+
+def _recode_to_sums(formula: Formula, factors: Mapping[str, tuple[Any, ...]]) -> str:
+    terms = []
+    for term in formula:
+        names = [_read_category(str(factor)) or str(factor) for factor in term.factors]
+        terms.append(":".join(f"C({_quote(name)}, contr.sum)" if name in factors else _quote(name) for name in names))
+    return " + ".join(["1" if "1" in terms else "0", *(term for term in terms if term != "1")])
+
+
+def _read_category(factor: str) -> str | None:
+    """Give the variable inside C(...), or None where there is no C."""
+    inside = re.match(r"^C\(\s*([A-Za-z_.][\w.]*|`[^`]+`)\s*[,)]", factor)
+    return inside[1].strip("`") if inside else None
+
+
+def _quote(name: str) -> str:
+    return f"`{name}`" if re.search(r"\s|-", name) and "(" not in name else name
 
 
 def _build_design(

@@ -64,7 +64,15 @@ class SufficientData:
 
 
 def gather_patterns(
-    X: Floats, y: Floats, subject: Integers, visit: Integers, n_visits: int, weights: Floats, basis: Floats
+    X: Floats,
+    y: Floats,
+    subject: Integers,
+    visit: Integers,
+    n_visits: int,
+    weights: Floats,
+    basis: Floats,
+    *,
+    compress: bool = True,
 ) -> SufficientData:
     """Group people by the visits they were seen at and keep their cross products.
 
@@ -82,6 +90,8 @@ def gather_patterns(
         Positive; one where none were given.
     basis : ndarray, shape (p, p)
         Upper triangular T such that X T has orthonormal columns: the coordinates of `rows`.
+    compress : bool
+        Replace people by fewer rows with the same cross products; if not, rows are people.
 
     Returns
     -------
@@ -97,7 +107,8 @@ def gather_patterns(
     seen, member, counts = np.unique(seen_by, axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(member, kind="stable")
     blocks = np.split(people[order], np.cumsum(counts)[:-1])
-    blocks = [_compress(block) for block in blocks]
+    if compress:
+        blocks = [_compress(block) for block in blocks]
     rows = np.concatenate(blocks)
     rows[:, :, :-1] = rows[:, :, :-1] @ basis
     pattern = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])

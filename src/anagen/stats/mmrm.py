@@ -20,17 +20,20 @@ from scipy import special
 from anagen.errors import ConvergenceError, InputError, NotEnoughDataError
 from anagen.records import Flag
 from anagen.stats import ls_means as means
+from anagen.stats import predict, type3
 from anagen.stats.covariance import FALLBACK_ORDER, STRUCTURES, Structure, covariance_structure, stack_groups
 from anagen.stats.design import Design, read_design
 from anagen.stats.kenward_roger import kenward_roger_covariance, kenward_roger_scale
 from anagen.stats.likelihood import SufficientData, gather_patterns
 from anagen.stats.maximise import Optimum, maximise_likelihood
+from anagen.stats.sandwich import RobustCovariance, Sandwich, sandwich_covariance
 from anagen.stats.satterthwaite import satterthwaite_denominator, satterthwaite_df
 
 Floats = NDArray[np.float64]
 Method = Literal["reml", "ml"]
 DegreesOfFreedom = Literal["kenward-roger", "kenward-roger-linear", "satterthwaite", "residual"]
 Information = Literal["observed", "expected"]
+StandardErrors = Literal["model", "sandwich", "sandwich-bias-reduced", "sandwich-jackknife"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class MmrmFit:
         The covariance structure that was fitted.
     method, df, information : str
         As asked of `fit_mmrm`.
+    std_errors : str
+        As asked of `fit_mmrm`.
     attempts : tuple of Attempt
         Structures tried, in order; the last one was fitted.
     level : float
@@ -81,6 +86,7 @@ class MmrmFit:
     method: Method
     df: DegreesOfFreedom
     information: Information
+    std_errors: StandardErrors
     attempts: tuple[Attempt, ...]
     level: float
 
@@ -158,10 +164,11 @@ class MmrmFit:
             "satterthwaite": "Satterthwaite",
             "residual": "residual",
         }[self.df]
+        errors = "" if self.std_errors == "model" else f", {self.std_errors.replace('-', ' ')} standard errors"
         by = f" by {len(self.groups)} groups" if len(self.groups) > 1 else ""
         return (
             f"MMRM, {self.method.upper()}, covariance {self.structure.name}{by}, {name} degrees of freedom,"
-            f" {self.information} information, {self.n_subjects} subjects, {self.n_observations} observations"
+            f" {self.information} information{errors}, {self.n_subjects} subjects, {self.n_observations} observations"
         )
 
     @cached_property
@@ -230,12 +237,22 @@ class MmrmFit:
     @cached_property
     def _phi_used(self) -> Floats:
         at = self.optimum.at
+        if self._robust is not None:
+            return self._robust.covariance
         if not self.df.startswith("kenward-roger"):
             return at.phi
         linear = self.df == "kenward-roger-linear"
         return kenward_roger_covariance(
             self.data, at, self.optimum.sigma, self.optimum.slopes.P, self.theta_covariance, linear=linear
         )
+
+    @cached_property
+    def _robust(self) -> RobustCovariance | None:
+        if self.std_errors == "model":
+            return None
+        people, _ = _gather(self.design, compress=False)
+        kind: Sandwich = self.std_errors
+        return sandwich_covariance(people.rows, people.pattern, people.seen, self.optimum.at, kind=kind)
 
     def estimate(self, L: ArrayLike) -> pl.DataFrame:
         """Estimate linear combinations of the coefficients, one at a time.
@@ -304,6 +321,61 @@ class MmrmFit:
         return pl.DataFrame(
             {"num_df": [len(C)], "den_df": [den_df], "statistic": [F], "p_value": [p_value], "scale": [scale]}
         )
+
+    def type3(self, *, coding: type3.Coding = "marginal") -> pl.DataFrame:
+        """Test each term of the formula.
+
+        Parameters
+        ----------
+        coding : {"marginal", "as-coded"}
+            SAS's type III, or the term's own coefficients; see `anagen.stats.type3.term_rows`.
+
+        Returns
+        -------
+        polars.DataFrame
+            term, num_df, den_df, statistic (F), p_value, scale; NaN where a term is not estimable.
+        """
+        tables = []
+        for name, rows in type3.term_rows(self.design, coding).items():
+            _, estimable = self._in_own_coordinates(rows)
+            if np.all(estimable):
+                tables.append(self.test(rows).with_columns(pl.lit(name).alias("term")))
+            else:
+                missing = {"num_df": [len(rows)], "den_df": [np.nan], "statistic": [np.nan], "p_value": [np.nan]}
+                tables.append(pl.DataFrame({**missing, "scale": [np.nan], "term": [name]}))
+        return pl.concat(tables).select("term", pl.exclude("term"))
+
+    def predict(self, table: object | None = None) -> pl.DataFrame:
+        """Estimate the expected response of each row, and its interval for the mean.
+
+        Parameters
+        ----------
+        table : object or None
+            Rows with the variables of the formula; by default the rows that were fitted.
+
+        Returns
+        -------
+        polars.DataFrame
+            estimate, std_error, df, statistic, p_value, ci_low, ci_high.
+        """
+        rows = self.design.X if table is None else self.design.read_rows(table)
+        return self.estimate(rows)
+
+    def predict_missing(self, table: object) -> pl.DataFrame:
+        """Predict the response of each row given the responses of the same person that were seen.
+
+        Parameters
+        ----------
+        table : object
+            Rows with subject, visit and the variables of the formula; the response may be missing, that is the point.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row a row of the table: estimate (the response itself where it was seen) and std_dev (of the response
+            about it, the coefficients taken as known; 0 where it was seen).
+        """
+        return predict.conditional_means(self.design, self.beta, self.covariances, table)
 
     def ls_means(
         self,
@@ -398,6 +470,8 @@ class MmrmFit:
     def _single_df(self, C: Floats) -> Floats:
         if self.df == "residual":
             return np.full(len(C), float(self.n_observations - len(self.design.kept)))
+        if self._robust is not None:
+            return self._robust.df(C)
         at, P, W = self.optimum.at, self.optimum.slopes.P, self.theta_covariance
         turned = C @ at.phi
         variance = np.einsum("ia,ia->i", turned, C)
@@ -411,10 +485,10 @@ class MmrmFit:
             return float(self.n_observations - len(self.design.kept)), 1.0
         at, P, W = self.optimum.at, self.optimum.slopes.P, self.theta_covariance
         independent = _independent_rows(C)
+        if self.df == "satterthwaite":
+            return satterthwaite_denominator(C, self._phi_used, self._single_df), 1.0
         if len(independent) == 1:
             return satterthwaite_df(independent[0], at.phi, P, W), 1.0
-        if self.df == "satterthwaite":
-            return satterthwaite_denominator(C, at.phi, P, W), 1.0
         return kenward_roger_scale(independent, at.phi, P, W)
 
 
@@ -431,6 +505,7 @@ def fit_mmrm(
     information: Information = "observed",
     group: str | None = None,
     weights: str | None = None,
+    std_errors: StandardErrors = "model",
     fallback: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> MmrmFit:
@@ -457,6 +532,9 @@ def fit_mmrm(
         Column whose levels get a covariance of their own.
     weights : str or None
         Column of weights w: the covariance of a person is divided by the roots of the weights on both sides.
+    std_errors : {"model", "sandwich", "sandwich-bias-reduced", "sandwich-jackknife"}
+        From the model, or from each person's residuals; see `anagen.stats.sandwich`. A sandwich needs df
+        "satterthwaite" or "residual".
     fallback : sequence of str or None
         Structures to try, in this order, when `covariance` cannot be estimated. None: `FALLBACK_ORDER` after ``us``, no
         other structure after any other. Empty: fail. What was tried stands in `attempts` and `flags`.
@@ -492,7 +570,7 @@ def fit_mmrm(
     >>> fit.coefficients.select("term", "estimate", "std_error", "df").row(1)
     ('week[T.12]', 5.0, 2.309..., 2.0...)
     """
-    _check_options(covariance, method, df, information, fallback, level)
+    _check_options(covariance, method, df, information, std_errors, fallback, level)
     design = read_design(
         table, response=response, fixed=fixed, subject=subject, visit=visit, group=group, weights=weights
     )
@@ -502,6 +580,7 @@ def fit_mmrm(
         method=method,
         df=df,
         information=information,
+        std_errors=std_errors,
         fallback=fallback,
         level=level,
     )
@@ -514,6 +593,7 @@ def fit_design(
     method: Method = "reml",
     df: DegreesOfFreedom = "kenward-roger",
     information: Information = "observed",
+    std_errors: StandardErrors = "model",
     fallback: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> MmrmFit:
@@ -532,14 +612,22 @@ def fit_design(
             attempts.append(Attempt(name, str(error)))
             continue
         attempts.append(Attempt(name, "fitted"))
-        return MmrmFit(design, data, basis, optimum, structure, method, df, information, tuple(attempts), level)
+        return MmrmFit(
+            design, data, basis, optimum, structure, method, df, information, std_errors, tuple(attempts), level
+        )
     raise ConvergenceError(
         "no covariance structure could be estimated: " + "; ".join(f"{a.covariance}: {a.outcome}" for a in attempts)
     )
 
 
 def _check_options(
-    covariance: str, method: str, df: str, information: str, fallback: Sequence[str] | None, level: float
+    covariance: str,
+    method: str,
+    df: str,
+    information: str,
+    std_errors: str,
+    fallback: Sequence[str] | None,
+    level: float,
 ) -> None:
     for name in (covariance, *(fallback or ())):
         if name not in STRUCTURES:
@@ -548,16 +636,21 @@ def _check_options(
         ("method", method, get_args(Method)),
         ("df", df, get_args(DegreesOfFreedom)),
         ("information", information, get_args(Information)),
+        ("std_errors", std_errors, get_args(StandardErrors)),
     ):
         if value not in allowed:
             raise InputError(f"{argument} must be one of {', '.join(allowed)}; got {value!r}")
     if method == "ml" and df.startswith("kenward-roger"):
         raise InputError(f"df = {df!r} corrects restricted likelihood only: use method='reml', or df='satterthwaite'")
+    if std_errors != "model" and df.startswith("kenward-roger"):
+        raise InputError(
+            f"df = {df!r} corrects model standard errors: with std_errors={std_errors!r} use 'satterthwaite'"
+        )
     if not 0.0 < level < 1.0:
         raise InputError(f"level must lie between 0 and 1; got {level}")
 
 
-def _gather(design: Design) -> tuple[SufficientData, Floats]:
+def _gather(design: Design, *, compress: bool = True) -> tuple[SufficientData, Floats]:
     n, p = len(design.y), len(design.kept)
     n_people = len(design.subject.levels)
     if n_people < 2:
@@ -575,7 +668,7 @@ def _gather(design: Design) -> tuple[SufficientData, Floats]:
     m = len(design.visit.levels)
     visit = design.group.codes * m + design.visit.codes
     n_slots = m * len(design.group.levels)
-    data = gather_patterns(X, design.y, design.subject.codes, visit, n_slots, design.weights, basis)
+    data = gather_patterns(X, design.y, design.subject.codes, visit, n_slots, design.weights, basis, compress=compress)
     return data, basis
 
 

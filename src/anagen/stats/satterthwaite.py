@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,7 @@ def satterthwaite_df(c: Floats, phi: Floats, P: Floats, W: Floats) -> float:
     return float(2.0 * (c @ b) ** 2 / (g @ W @ g))
 
 
-def satterthwaite_denominator(C: Floats, phi: Floats, P: Floats, W: Floats) -> float:
+def satterthwaite_denominator(C: Floats, covariance: Floats, single_df: Callable[[Floats], Floats]) -> float:
     """Denominator degrees of freedom of the F test of several contrasts, from those of independent ones.
 
     C phi C' is turned to independent contrasts with nu_m each; E = sum nu_m / (nu_m - 2) is the mean of the sum of
@@ -51,8 +53,10 @@ def satterthwaite_denominator(C: Floats, phi: Floats, P: Floats, W: Floats) -> f
     ----------
     C : ndarray, shape (c, p)
         Contrasts; directions without variance (rows that follow from others) do not count.
-    phi, P, W : ndarray
-        As in `satterthwaite_df`.
+    covariance : ndarray, shape (p, p)
+        Covariance of the coefficients.
+    single_df : callable
+        Contrasts of shape (n, p) to the degrees of freedom of each.
 
     Returns
     -------
@@ -60,13 +64,13 @@ def satterthwaite_denominator(C: Floats, phi: Floats, P: Floats, W: Floats) -> f
 
     Examples
     --------
-    A parameter known as well as a variance on 10 degrees of freedom gives 10, however many contrasts share it:
+    Two contrasts on 10 degrees of freedom each:
 
-    >>> satterthwaite_denominator(np.eye(2), np.eye(2), np.eye(2)[None], np.array([[0.2]]))
+    >>> satterthwaite_denominator(np.eye(2), np.eye(2), lambda C: np.full(len(C), 10.0))
     10.0
     """
-    size, turn = np.linalg.eigh(C @ phi @ C.T)
-    each = np.array([satterthwaite_df(row @ C, phi, P, W) for row in turn.T[size > ROUNDING * size[-1]]])
+    size, turn = np.linalg.eigh(C @ covariance @ C.T)
+    each = single_df(turn.T[size > ROUNDING * size[-1]] @ C)
     if np.ptp(each) < 1e-8 * each.mean():
         return float(each.mean())
     if np.any(each <= 2.0):

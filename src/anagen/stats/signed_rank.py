@@ -120,7 +120,7 @@ def signed_rank_test(
         p_value=p_value,
         method=f"signed rank, {'exact' if exact else 'normal'}, zeros {zeros}",
         shift=shift,
-        rank_biserial=_rank_biserial(w_plus, w_minus, n, level, p_value),
+        rank_biserial=_rank_biserial(ranks, signs, n, level, p_value),
         flags=tuple(flags),
     )
 
@@ -190,17 +190,34 @@ def _interval_rank(n: int, tail: float) -> int:
     return int(np.searchsorted(cumulative, tail * (1 + 1e-12), side="right"))
 
 
-def _rank_biserial(w_plus: float, w_minus: float, n: int, level: float, p_value: float) -> Estimate:
-    """Kerby's simple difference, with Fisher's z interval from the variance of W in n people without ties."""
-    total = w_plus + w_minus
-    method = "matched-pairs rank-biserial, Fisher z"
-    if total == 0:
-        return Estimate(math.nan, "1", math.nan, math.nan, n, method, level, p_value)
-    r = (w_plus - w_minus) / total
-    error = math.sqrt(n * (n + 1) * (2 * n + 1) / 6) / (n * (n + 1) / 2)
-    reach = float(stats.norm.isf((1 - level) / 2)) * error
-    if abs(r) == 1:
+def _rank_biserial(ranks: np.ndarray, signs: np.ndarray, n: int, level: float, p_value: float) -> Estimate:
+    """Kerby's simple difference, with an interval on Fisher's z scale from the jackknife over people.
+
+    The usual interval takes the variance of W in n people when nothing changes; with zeros or a clear effect it covers
+    54 to 85 % instead of 95 (docs/methods/signed_rank.md). The jackknife does not suppose either.
+    """
+    method = "matched-pairs rank-biserial, jackknife on Fisher's z"
+    n_changed = int(np.count_nonzero(signs))
+    r = float(ranks @ signs / ranks[signs != 0].sum()) if n_changed else math.nan
+    if n_changed < 3 or abs(r) == 1:
         return Estimate(r, "1", math.nan, math.nan, n, method, level, p_value)
-    return Estimate(
-        r, "1", math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach), n, method, level, p_value
-    )
+    without = np.append(_rank_biserial_without_each(ranks, signs), np.full(n - len(ranks), r))
+    error = math.sqrt((n - 1) / n * float(np.sum((without - without.mean()) ** 2))) / (1 - r**2)
+    reach = float(stats.t.isf((1 - level) / 2, n_changed - 1)) * error
+    low, high = math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
+    return Estimate(r, "1", low, high, n, method, level, p_value)
+
+
+def _rank_biserial_without_each(ranks: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Rank-biserial without person i, for each i: larger changes fall by one rank, equal ones by a half."""
+    _, group = np.unique(ranks, return_inverse=True)
+    changed = (signs != 0).astype(float)
+
+    def fall(values: np.ndarray) -> np.ndarray:
+        within = np.bincount(group, weights=values)
+        larger = within.sum() - np.cumsum(within)
+        return np.asarray(larger[group] + (within[group] - values) / 2)
+
+    difference = ranks @ signs - ranks * signs - fall(signs)
+    total = ranks @ changed - ranks * changed - fall(changed)
+    return np.asarray(difference / total)

@@ -2,7 +2,7 @@
 
 from anagen.study.eligibility import criteria_failed
 from anagen.study.findings import Finding
-from anagen.study.folder import Study, load_study, read_study
+from anagen.study.folder import Reading, Study, load_study, read_study
 from anagen.study.protocol import Protocol
 from anagen.study.records import (
     AdverseEvent,
@@ -22,6 +22,7 @@ __all__ = [
     "Movie",
     "Participant",
     "Protocol",
+    "Reading",
     "ScalpImage",
     "Study",
     "SurveyAnswer",

@@ -99,7 +99,7 @@ class Row:
         if not value:
             return None
         if allowed is not None and value not in allowed:
-            hint = did_you_mean(value, allowed[:40])
+            hint = did_you_mean(value, allowed)
             self.fault(column, f"no {what} has this name", f"{hint} Spelling and case count", code="unknown-name")
             return None
         return value

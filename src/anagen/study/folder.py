@@ -80,6 +80,28 @@ class Study:
         return tuple(finding for finding in self.findings if finding.effect == "exclude")
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What could be read of a study folder, sound or not.
+
+    Parameters
+    ----------
+    study : Study or None
+        None when a finding stops a run.
+    findings : tuple of Finding
+        All of them, in the order of the files.
+    participants, images, lots, movies : tuple
+        Every row without a fault, those of people left out included.
+    """
+
+    study: Study | None
+    findings: tuple[Finding, ...]
+    participants: tuple[Participant, ...] = ()
+    images: tuple[ScalpImage, ...] = ()
+    lots: tuple[Lot, ...] = ()
+    movies: tuple[Movie, ...] = ()
+
+
 def load_study(
     folder: Path,
     *,
@@ -107,10 +129,10 @@ def load_study(
     InputFaults
         Every fault that must be mended before a run, from all files.
     """
-    study, findings = read_study(folder, read_table=read_table, today=today)
-    if study is None:
-        raise InputFaults([finding.fault for finding in findings if finding.effect == "stop"])
-    return study
+    reading = read_study(folder, read_table=read_table, today=today)
+    if reading.study is None:
+        raise InputFaults([finding.fault for finding in reading.findings if finding.effect == "stop"])
+    return reading.study
 
 
 def read_study(
@@ -118,22 +140,12 @@ def read_study(
     *,
     read_table: ReadTable,
     today: dt.date | None = None,
-) -> tuple[Study | None, tuple[Finding, ...]]:
-    """Read a study folder to the end, whatever is wrong with it.
-
-    Parameters are those of `load_study`.
-
-    Returns
-    -------
-    study : Study or None
-        None when a finding stops a run.
-    findings : tuple of Finding
-        All of them, in the order of the files.
-    """
+) -> Reading:
+    """Read a study folder to the end, whatever is wrong with it; parameters are those of `load_study`."""
     context = Context(folder, today or dt.datetime.now(dt.UTC).date())
     if not folder.is_dir():
         fault = Fault(str(folder), "there is no such folder", "give the folder that holds protocol.toml")
-        return None, (Finding("stop", "no-folder", fault),)
+        return Reading(None, (Finding("stop", "no-folder", fault),))
     context.protocol = _protocol(context)
     _read_instruments(context)
 
@@ -150,25 +162,25 @@ def read_study(
     events = _of(tables.events_of, events_table, context)
     protocol = context.protocol
     if protocol is None:
-        return None, tuple(context.findings)
+        return Reading(None, tuple(context.findings), people, images, lots, movies)
 
     _check_lots(people, lots, movies, context)
-    images, densities = _within_windows(images, context), _within_windows(densities, context)
+    used_images, densities = _within_windows(images, context), _within_windows(densities, context)
     answers = _planned(answers, context)
     kept = _eligible_names(people, context)
-    _note_missed(people, kept, images, densities, context)
+    _note_missed(people, kept, used_images, densities, context)
     _note_events_before(events, people, context)
-    _note_left_out_rows(kept, people, {"images": images, "densities": densities, "answers": answers}, context)
+    _note_left_out_rows(kept, people, {"images": used_images, "densities": densities, "answers": answers}, context)
     findings = tuple(context.findings)
     if any(finding.effect == "stop" for finding in findings):
-        return None, findings
+        return Reading(None, findings, people, images, lots, movies)
     enrolled = {p.participant for p in people if p.status == "enrolled"}
     study = Study(
         folder=folder,
         protocol=protocol,
         instruments=context.instruments,
         participants=people,
-        images=_of_people(images, kept),
+        images=_of_people(used_images, kept),
         lots=lots,
         movies=movies,
         answers=_of_people(answers, kept),
@@ -177,7 +189,7 @@ def read_study(
         adverse_events_collected=events_table is not None,
         findings=findings,
     )
-    return study, findings
+    return Reading(study, findings, people, images, lots, movies)
 
 
 def _of(
@@ -256,7 +268,7 @@ def _note_absent_table(name: str, context: Context) -> None:
     elif name == "adverse_events.csv":
         way_out = "write the file; if none happened, write its first line alone, which says that somebody looked"
         fault = Fault(name, "there is no such file, so nothing can be said about harm", way_out)
-        context.findings.append(Finding("note", "harm-not-recorded", fault))
+        context.findings.append(Finding("note", "harm-not-recorded", fault, expected=True))
 
 
 def _spreadsheets(folder: Path) -> Iterator[Path]:
@@ -306,7 +318,7 @@ def _check_lots(
         if lot.lot not in filmed and lot.export_file is None:
             way_out = "add a row to movies.csv, or the vendor's export as export_file"
             fault = Fault("lots.csv", "nothing was measured of this lot", way_out, lot.row, "lot", lot.lot)
-            context.findings.append(Finding("note", "lot-not-measured", fault))
+            context.findings.append(Finding("note", "lot-not-measured", fault, expected=True))
 
 
 def _within_windows(records: tuple[Dated, ...], context: Context) -> tuple[Dated, ...]:

@@ -236,13 +236,14 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     >>> did_you_mean("vists", ["visits", "arms"])
     "did you mean 'visits'?"
     >>> did_you_mean("x", ["visits", "arms"])
-    'known: visits, arms'
+    'known: visits, arms.'
     """
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     if close:
         return f"did you mean {folded[close[0]]!r}?"
-    return "known: " + ", ".join(known) if known else "none is known"
+    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else ".")
+    return f"known: {shown}" if known else "none is known."
 
 
 def _syntax_fault(message: str, file: str) -> Fault:
@@ -263,8 +264,7 @@ def _key_fault(model: type[BaseModel], error: dict[str, Any], text: str, file: s
     value = None if kind == "missing" else _short(error["input"])
     if kind == "extra_forbidden":
         known = list(_section_at(model, place[:-1]).model_fields)
-        rule, way_out = f"unknown key {key!r}", did_you_mean(key, known) + " Or delete the line"
-        way_out = way_out.replace("? Or", "? Else").replace("  ", " ")
+        rule, way_out = f"unknown key {key!r}", did_you_mean(key, known) + " Else delete the line"
     elif kind == "missing":
         rule, way_out = "this key is required", f"add {key} = ...; `anagen init` writes a complete example"
     else:
@@ -335,8 +335,9 @@ def line_of_key(text: str, place: Sequence[int | str]) -> int | None:
             if not key:
                 continue
             path = (*section, key.group(1))
-        if tuple(place[: len(path)]) == path and (best is None or len(path) > best[0]):
-            best = (len(path), number)
+        n_shared = min(len(place), len(path))
+        if tuple(place[:n_shared]) == path[:n_shared] and (best is None or n_shared > best[0]):
+            best = (n_shared, number)
     return best[1] if best else None
 
 

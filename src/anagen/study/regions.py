@@ -50,7 +50,7 @@ def parse_region(text: str) -> Region:
         return Region.rectangle(*numbers)
     if kind == "polygon" and len(numbers) >= 6 and len(numbers) % 2 == 0:
         return Region.polygon(np.reshape(numbers, (-1, 2)))
-    raise InputError(f"no region is called {kind!r} with {len(numbers)} numbers: write {FORMS}")
+    raise InputError(f"no region is called {kind!r} with {len(numbers)} numbers of pixels: write {FORMS}")
 
 
 def join_region_and_mask(region: Region | None, mask: np.ndarray) -> Region:

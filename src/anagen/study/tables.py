@@ -139,13 +139,15 @@ class Context:
 
 def participants_of(table: RawTable, context: Context) -> tuple[Participant, ...]:
     """Read the people; `context.participants` then knows their names."""
-    context.participants = {}
     people, seen = [], _Seen()
-    for row in _rows(table, context):
+    rows = list(_rows(table, context))
+    # without a sound header nobody is known, and nobody can be unknown elsewhere
+    context.participants = {} if rows or not table.rows else None
+    for row in rows:
         name = row.required("participant", example="P01")
         seen.check(row, "participant", name or None, "this participant stands in the table twice")
         person = _participant(row, name, context)
-        if name and name not in context.participants:
+        if context.participants is not None and name and name not in context.participants:
             context.participants[name] = person if row.sound else None
         if row.sound:
             people.append(person)
@@ -241,9 +243,10 @@ def images_of(table: RawTable, context: Context) -> tuple[ScalpImage, ...]:
 
 def lots_of(table: RawTable, context: Context) -> tuple[Lot, ...]:
     """Read the lots; `context.lots` then knows their names."""
-    context.lots = []
     lots, seen = [], _Seen()
-    for row in _rows(table, context):
+    rows = list(_rows(table, context))
+    context.lots = [] if rows or not table.rows else None
+    for row in rows:
         name = row.required("lot", example="L1")
         seen.check(row, "lot", name or None, "this lot stands in the table twice")
         role: dict[str | None, LotRole] = {"standard": "standard", "blank": "blank"}
@@ -261,7 +264,7 @@ def lots_of(table: RawTable, context: Context) -> tuple[Lot, ...]:
             made_on=row.date("made_on"),
             note=row.text("note"),
         )
-        if name:
+        if context.lots is not None and name:
             context.lots.append(name)
         if row.sound:
             lots.append(lot)

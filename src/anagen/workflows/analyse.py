@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from anagen.errors import ConvergenceError, InputError, NotEnoughDataError
 from anagen.records import Estimate
 from anagen.stats import adjust_p, estimate_change, estimate_split_scalp, fit_mmrm, signed_rank_test
 from anagen.study.protocol import Outcome, Protocol
 
+MIN_PAIRS = 3
+"""With two pairs a t interval has one degree of freedom: it says nothing that a reader could use."""
 MAIN, SENSITIVITY = "planned", "sensitivity"
 
 
@@ -140,8 +143,8 @@ def _single_arm(protocol: Protocol, outcome: Outcome, values: pl.DataFrame, note
             notes.append(f"The planned MMRM could not be fitted ({error}); the paired t-test stands in for it.")
     for visit in outcome.visits:
         before, after = _pair(values, outcome.baseline, visit)
-        if len(before) < 2:
-            notes.append(f"{outcome.name}: fewer than two participants have both {outcome.baseline} and {visit}.")
+        if len(before) < MIN_PAIRS:
+            notes.append(f"{outcome.name}: fewer than three participants have both {outcome.baseline} and {visit}.")
             continue
         label = f"{outcome.baseline} to {visit}"
         change = estimate_change(before, after, unit=outcome.unit).mean_change
@@ -256,5 +259,5 @@ def _means(values: pl.DataFrame) -> pl.DataFrame:
 def _t_interval(values: np.ndarray) -> tuple[float, float]:
     if len(values) < 2:
         return math.nan, math.nan
-    mean = estimate_change(np.zeros(len(values)), values).mean_change
-    return mean.ci_low, mean.ci_high
+    margin = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+    return float(values.mean()) - margin, float(values.mean()) + margin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ from anagen.study.folder import Study
 from anagen.surveys.instrument import Instrument
 from anagen.workflows.analyse import Comparison, OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
-from anagen.workflows.results import StudyResults
+from anagen.workflows.results import LotExport, StudyResults
 
 DESIGN_WORDS = {
     "single-arm": "Single arm, before and after: there is no comparison group",
@@ -182,7 +183,7 @@ def _flow_of_visit(results: StudyResults, visit: str) -> FlowStep:
     missed = len({p.participant for p in results.study.eligible} - seen)
     losses = []
     if missed:
-        losses.append(f"{missed} without a photograph")
+        losses.append(f"{missed} without a measurement")
     if refused := len(seen - counted):
         losses.append(f"{refused} whose photograph could not be counted")
     return FlowStep(f"Density at {visit}", len(counted), tuple(losses))
@@ -217,7 +218,7 @@ def _section_people(study: Study) -> Section:
         add("Fitzpatrick skin type: n", _counts, "fitzpatrick")
     if any(p.lot is not None for p in study.eligible):
         add("lot received: n", _counts, "lot")
-    add("month enrolled: n", lambda days: _counts([f"{day:%b}" for day in sorted(days)]), "enrolled_on")  # type: ignore[type-var,str-format]
+    add("month enrolled: n", _count_months, "enrolled_on")
     return Section(
         "people", "Who took part", tables={"Table 1. Participants in the analysis at enrolment": pl.DataFrame(rows)}
     )
@@ -231,7 +232,13 @@ def _mean_sd_range(values: Sequence[object]) -> str:
 
 
 def _counts(values: Sequence[object]) -> str:
-    return ", ".join(f"{value}: {n}" for value, n in Counter(values).items()) if values else NOT_GIVEN
+    return ", ".join(f"{value}: {n}" for value, n in sorted(Counter(values).items(), key=str)) or NOT_GIVEN
+
+
+def _count_months(days: Sequence[object]) -> str:
+    """Seasons move hair counts: the months of enrolment belong into every report."""
+    months = Counter((day.month, f"{day:%B}") for day in days if isinstance(day, dt.date))
+    return ", ".join(f"{name}: {n}" for (_, name), n in sorted(months.items())) or NOT_GIVEN
 
 
 def _section_density(results: StudyResults) -> Section | None:
@@ -245,7 +252,7 @@ def _section_density(results: StudyResults) -> Section | None:
     changes = _individual_changes(analysis)
     if changes.height > 1:
         figures.append(draw_changes(changes, unit=unit, sid=analysis.outcome.smallest_important_difference))
-    tables = {"Mean density by the model": _table_of_means(analysis)}
+    tables = {"Mean density of those measured at each visit": _table_of_means(analysis)}
     notes = list(analysis.notes)
     if results.planted is not None and results.planted.densities.height > 1:
         figures.append(draw_measured_against_planted(results.planted.densities, unit=unit))
@@ -365,10 +372,14 @@ def _section_lots(results: StudyResults) -> Section | None:
             sizes = measured.vesicles.sizes
             curve = {"diameter_nm": np.asarray(sizes.diameter_nm), "density": np.asarray(sizes.density)}
             curves[f"{measured.movie.lot}, replicate {measured.movie.replicate}"] = curve
-    for lot in results.vendor_lots:
-        rows.append(lot.row)
-        if lot.curve is not None:
-            curves[lot.name] = lot.curve
+    for exported in results.lot_exports:
+        rows.append(_row_of_export(exported))
+        if exported.export is not None and exported.export.good_runs:
+            sizes = exported.export.sizes
+            curves[f"{exported.lot.lot} ({exported.export.instrument})"] = {
+                "diameter_nm": sizes.centre_nm,
+                "density": sizes.density_per_nm,
+            }
     if not rows:
         return None
     figures = (draw_sizes(curves),) if curves else ()
@@ -397,6 +408,23 @@ def _row_of_movie(measured: MeasuredMovie) -> dict[str, str]:
             row["mode, nm"] = print_number(sizes.mode_nm)
         row["per mL, undiluted"] = print_large(record.concentration_per_ml)
     row["remarks"] = measured.failure or _print_flags(record.flags if record else ())
+    return row
+
+
+def _row_of_export(exported: LotExport) -> dict[str, str]:
+    row = {"lot": exported.lot.lot, "file": exported.lot.export_file or "", "tracks": NOT_GIVEN}
+    row |= dict.fromkeys(("D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL, undiluted"), NOT_GIVEN)
+    if exported.export is not None:
+        found = exported.export.estimates()
+        n_tracks = sum(run.n_tracks for run in exported.export.good_runs)
+        row["tracks"] = print_number(n_tracks, 0)
+        for column, name in (("D10, nm", "d10_nm"), ("D90, nm", "d90_nm"), ("mode, nm", "mode_nm")):
+            row[column] = print_number(found[name].value) if name in found else NOT_GIVEN
+        if "d50_nm" in found:
+            d50 = found["d50_nm"]
+            row["D50, nm (95 %)"] = f"{print_number(d50.value)} ({print_interval(d50.ci_low, d50.ci_high)})"
+            row["per mL, undiluted"] = print_large(found["concentration_per_ml"].value)
+    row["remarks"] = exported.failure or _print_flags(exported.export.flags if exported.export else ())
     return row
 
 

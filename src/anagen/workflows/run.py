@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from anagen.errors import AnagenError, StoreError
 from anagen.evidence.verdict import give_verdict
 from anagen.hair import Hair
 from anagen.records import Provenance, to_json
 from anagen.report.content import ExampleImage
 from anagen.report.html import render_report
 from anagen.safety import estimate_event_proportion, tabulate_adverse_events
-from anagen.study.folder import ReadInstrument, Study, load_study
+from anagen.study.folder import Study, load_study
 from anagen.study.raw_table import ReadTable
-from anagen.surveys import Instrument, score_survey
+from anagen.study.records import Lot
+from anagen.surveys import score_survey
+from anagen.vesicles.vendor import VendorLot
 from anagen.workflows.analyse import OutcomeAnalysis, adjust_comparisons, analyse_outcome
 from anagen.workflows.collect import (
     MeasuredImage,
@@ -33,9 +36,8 @@ from anagen.workflows.collect import (
 from anagen.workflows.compose import compose_report
 from anagen.workflows.facts import gather_facts
 from anagen.workflows.measure import measure_files
-from anagen.workflows.no_drug import draw_no_drug
 from anagen.workflows.ports import HashFile, MeasureFile, MeasurementStore, Progress, Runner
-from anagen.workflows.results import Planted, StudyResults, SurveyResults, VendorLot
+from anagen.workflows.results import LotExport, Planted, StudyResults, SurveyResults
 
 RESULTS = "results"
 """Folder inside the study folder that a run writes; everything in it can be made again."""
@@ -47,10 +49,8 @@ class RunPorts:
 
     Parameters
     ----------
-    read_table, read_instrument
+    read_table
         See `anagen.study.folder.load_study`.
-    load_instrument : callable
-        (study folder, name) to Instrument.
     hash_file, measure_file, runner, progress
         See `anagen.workflows.ports`.
     open_store : callable
@@ -58,19 +58,17 @@ class RunPorts:
     draw_example : callable
         (study, measured photograph) to a picture with its hairs, or None.
     read_vendor_lot : callable
-        (study, lot) to what its export says.
+        Path of a vendor's export to what it says.
     """
 
     read_table: ReadTable
-    read_instrument: ReadInstrument
-    load_instrument: Callable[[Study, str], Instrument]
     hash_file: HashFile
     measure_file: MeasureFile
     runner: Runner
     progress: Progress
     open_store: Callable[[Path], MeasurementStore]
     draw_example: Callable[[Study, MeasuredImage], ExampleImage | None]
-    read_vendor_lots: Callable[[Study], tuple[VendorLot, ...]]
+    read_vendor_lot: Callable[[Path], VendorLot]
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
     InputFaults
         Everything that must be mended first. Nothing measured before is lost.
     """
-    study = load_study(folder, read_table=ports.read_table, read_instrument=ports.read_instrument)
+    study = load_study(folder, read_table=ports.read_table)
     images, movies, n_measured = _measure(study, ports)
     results = _analyse(study, images, movies, ports)
     verdict = give_verdict(gather_facts(results))
@@ -155,7 +153,7 @@ def _measure(study: Study, ports: RunPorts) -> tuple[tuple[MeasuredImage, ...], 
 def _analyse(
     study: Study, images: tuple[MeasuredImage, ...], movies: tuple[MeasuredMovie, ...], ports: RunPorts
 ) -> StudyResults:
-    surveys = _score(study, ports)
+    surveys = _score(study)
     scores = {survey.instrument.name: survey.scores for survey in surveys}
     analyses = []
     for outcome in sorted(study.protocol.outcomes, key=lambda o: not o.primary):
@@ -166,11 +164,11 @@ def _analyse(
             values = tabulate_values(study, images, outcome.kind)
         analyses.append(analyse_outcome(study.protocol, outcome, values))
     harms, harm_tables, harm_notes = _tabulate_harms(study)
-    results = StudyResults(
+    return StudyResults(
         study=study,
         images=images,
         movies=movies,
-        vendor_lots=ports.read_vendor_lots(study),
+        lot_exports=tuple(_read_export(study, lot, ports) for lot in study.lots if lot.export_file),
         analyses=adjust_comparisons(analyses, study.protocol.analysis.multiplicity),
         surveys=surveys,
         harms=harms,
@@ -182,10 +180,17 @@ def _analyse(
         provenance=tuple((m.image.file, m.provenance) for m in images)
         + tuple((m.movie.file, m.provenance) for m in movies),
     )
-    return replace(results, no_drug_figure=draw_no_drug(results))
 
 
-def _score(study: Study, ports: RunPorts) -> tuple[SurveyResults, ...]:
+def _read_export(study: Study, lot: Lot, ports: RunPorts) -> LotExport:
+    try:
+        return LotExport(lot, ports.read_vendor_lot(study.folder / str(lot.export_file)))
+    except AnagenError as error:
+        text = " ".join(str(error).split()).replace(f"{study.folder}/", "")
+        return LotExport(lot, None, text)
+
+
+def _score(study: Study) -> tuple[SurveyResults, ...]:
     surveys = []
     for use in study.protocol.instruments:
         rows = [(a.participant, a.visit, a.item, a.response) for a in study.answers if a.instrument == use.name]
@@ -195,7 +200,7 @@ def _score(study: Study, ports: RunPorts) -> tuple[SurveyResults, ...]:
         answers = pl.DataFrame(rows, schema=schema, orient="row")
         week = {visit.name: visit.week for visit in study.protocol.visits}
         answers = answers.sort(pl.col("visit").replace_strict(week), maintain_order=True)
-        instrument = ports.load_instrument(study, use.name)
+        instrument = study.instruments[use.name]
         scores = score_survey(instrument, answers)
         surveys.append(SurveyResults(instrument, answers, scores, _describe_scores(scores)))
     return tuple(surveys)
