@@ -1,5 +1,14 @@
 """The analysis a trial statistician would sign."""
 
+from anagen.stats.agreement import (
+    BlandAltman,
+    RetestReliability,
+    compare_methods,
+    estimate_icc,
+    estimate_retest,
+    estimate_within_cv,
+    estimate_within_sd,
+)
 from anagen.stats.change import (
     AncovaDifference,
     SplitScalpDifference,
@@ -15,19 +24,29 @@ from anagen.stats.effect_size import (
     standardise_by_change_sd,
 )
 from anagen.stats.multiplicity import adjust_p, adjust_p_graph
+from anagen.stats.regression_to_mean import adjust_change_for_regression, expected_regression
 from anagen.stats.signed_rank import SignedRankTest, signed_rank_test
 
 __all__ = [
     "AncovaDifference",
+    "BlandAltman",
+    "RetestReliability",
     "SignedRankTest",
     "SplitScalpDifference",
     "StandardisedChange",
     "WithinPatientChange",
+    "adjust_change_for_regression",
     "adjust_p",
     "adjust_p_graph",
+    "compare_methods",
     "estimate_ancova",
     "estimate_change",
+    "estimate_icc",
+    "estimate_retest",
     "estimate_split_scalp",
+    "estimate_within_cv",
+    "estimate_within_sd",
+    "expected_regression",
     "signed_rank_test",
     "small_sample_factor",
     "standardise_by_baseline_sd",
