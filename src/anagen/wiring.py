@@ -13,6 +13,7 @@ from anagen.formats.hashes import hash_file
 from anagen.formats.images import encode_jpeg, read_image, write_image
 from anagen.formats.movies import open_movie, write_movie
 from anagen.formats.tables import read_table
+from anagen.formats.vendor_lots import read_vendor_lot
 from anagen.hair import Region
 from anagen.store.measurements import MeasurementStore
 from anagen.workflows import measure_hair
@@ -40,7 +41,7 @@ def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress) -> R
         progress=progress,
         open_store=MeasurementStore,
         draw_example=partial(draw_example, read_image=read_image, encode_jpeg=encode_jpeg),
-        read_vendor_lots=lambda _: (),
+        read_vendor_lot=read_vendor_lot,
     )
 
 

@@ -10,6 +10,11 @@ import typer
 from rich.console import Console
 
 from anagen import __version__
+from anagen.cli.check import check
+from anagen.cli.demo import demo
+from anagen.cli.hair import hair
+from anagen.cli.init import init
+from anagen.cli.run import run
 from anagen.errors import AnagenError, InputFaults
 from anagen.records import to_json
 
@@ -18,6 +23,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 MOST_LINES = 30
 """More would hide the first one; `anagen check` shows all."""
 DONE, DATA_AT_FAULT, STOPPED = 0, 1, 130
+
+
+for command in (demo, init, check, run, hair):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)

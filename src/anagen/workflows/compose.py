@@ -28,7 +28,7 @@ from anagen.study.folder import Study
 from anagen.surveys.instrument import Instrument
 from anagen.workflows.analyse import Comparison, OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
-from anagen.workflows.results import StudyResults
+from anagen.workflows.results import LotExport, StudyResults
 
 DESIGN_WORDS = {
     "single-arm": "Single arm, before and after: there is no comparison group",
@@ -372,10 +372,14 @@ def _section_lots(results: StudyResults) -> Section | None:
             sizes = measured.vesicles.sizes
             curve = {"diameter_nm": np.asarray(sizes.diameter_nm), "density": np.asarray(sizes.density)}
             curves[f"{measured.movie.lot}, replicate {measured.movie.replicate}"] = curve
-    for lot in results.vendor_lots:
-        rows.append(lot.row)
-        if lot.curve is not None:
-            curves[lot.name] = lot.curve
+    for exported in results.lot_exports:
+        rows.append(_row_of_export(exported))
+        if exported.export is not None and exported.export.good_runs:
+            sizes = exported.export.sizes
+            curves[f"{exported.lot.lot} ({exported.export.instrument})"] = {
+                "diameter_nm": sizes.centre_nm,
+                "density": sizes.density_per_nm,
+            }
     if not rows:
         return None
     figures = (draw_sizes(curves),) if curves else ()
@@ -404,6 +408,23 @@ def _row_of_movie(measured: MeasuredMovie) -> dict[str, str]:
             row["mode, nm"] = print_number(sizes.mode_nm)
         row["per mL, undiluted"] = print_large(record.concentration_per_ml)
     row["remarks"] = measured.failure or _print_flags(record.flags if record else ())
+    return row
+
+
+def _row_of_export(exported: LotExport) -> dict[str, str]:
+    row = {"lot": exported.lot.lot, "file": exported.lot.export_file or "", "tracks": NOT_GIVEN}
+    row |= dict.fromkeys(("D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL, undiluted"), NOT_GIVEN)
+    if exported.export is not None:
+        found = exported.export.estimates()
+        n_tracks = sum(run.n_tracks for run in exported.export.good_runs)
+        row["tracks"] = print_number(n_tracks, 0)
+        for column, name in (("D10, nm", "d10_nm"), ("D90, nm", "d90_nm"), ("mode, nm", "mode_nm")):
+            row[column] = print_number(found[name].value) if name in found else NOT_GIVEN
+        if "d50_nm" in found:
+            d50 = found["d50_nm"]
+            row["D50, nm (95 %)"] = f"{print_number(d50.value)} ({print_interval(d50.ci_low, d50.ci_high)})"
+            row["per mL, undiluted"] = print_large(found["concentration_per_ml"].value)
+    row["remarks"] = exported.failure or _print_flags(exported.export.flags if exported.export else ())
     return row
 
 

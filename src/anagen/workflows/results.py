@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from anagen.records import Provenance
 from anagen.report.svg import SvgFigure
 from anagen.safety.proportion import EventProportion
 from anagen.study.folder import Study
+from anagen.study.records import Lot
 from anagen.surveys.instrument import Instrument
+from anagen.vesicles.vendor import VendorLot
 from anagen.workflows.analyse import OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
 
@@ -38,22 +39,22 @@ class SurveyResults:
 
 
 @dataclass(frozen=True, eq=False)
-class VendorLot:
-    """A lot that was measured elsewhere, as its export says.
+class LotExport:
+    """A lot that was measured elsewhere.
 
     Parameters
     ----------
-    name : str
-        Of the lot.
-    row : dict
-        Printed cells of the lots table.
-    curve : mapping or None
-        diameter_nm and density (share per nm).
+    lot : Lot
+        Its row in lots.csv.
+    export : VendorLot or None
+        What its export file says; None when it could not be read.
+    failure : str
+        Why, in one line.
     """
 
-    name: str
-    row: dict[str, str]
-    curve: Mapping[str, np.ndarray] | None
+    lot: Lot
+    export: VendorLot | None
+    failure: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class StudyResults:
         The folder.
     images, movies : tuple
         Each file and what became of it.
-    vendor_lots : tuple of VendorLot
+    lot_exports : tuple of LotExport
         Lots measured elsewhere.
     analyses : tuple of OutcomeAnalysis
         In the order of the protocol's outcomes.
@@ -108,7 +109,7 @@ class StudyResults:
     study: Study
     images: tuple[MeasuredImage, ...]
     movies: tuple[MeasuredMovie, ...]
-    vendor_lots: tuple[VendorLot, ...]
+    lot_exports: tuple[LotExport, ...]
     analyses: tuple[OutcomeAnalysis, ...]
     surveys: tuple[SurveyResults, ...]
     harms: EventProportion | None

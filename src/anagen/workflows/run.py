@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from anagen.errors import AnagenError, StoreError
 from anagen.evidence.verdict import give_verdict
 from anagen.hair import Hair
 from anagen.records import Provenance, to_json
@@ -18,7 +19,9 @@ from anagen.report.html import render_report
 from anagen.safety import estimate_event_proportion, tabulate_adverse_events
 from anagen.study.folder import Study, load_study
 from anagen.study.raw_table import ReadTable
+from anagen.study.records import Lot
 from anagen.surveys import score_survey
+from anagen.vesicles.vendor import VendorLot
 from anagen.workflows.analyse import OutcomeAnalysis, adjust_comparisons, analyse_outcome
 from anagen.workflows.collect import (
     MeasuredImage,
@@ -33,9 +36,8 @@ from anagen.workflows.collect import (
 from anagen.workflows.compose import compose_report
 from anagen.workflows.facts import gather_facts
 from anagen.workflows.measure import measure_files
-from anagen.workflows.no_drug import draw_no_drug
 from anagen.workflows.ports import HashFile, MeasureFile, MeasurementStore, Progress, Runner
-from anagen.workflows.results import Planted, StudyResults, SurveyResults, VendorLot
+from anagen.workflows.results import LotExport, Planted, StudyResults, SurveyResults
 
 RESULTS = "results"
 """Folder inside the study folder that a run writes; everything in it can be made again."""
@@ -56,7 +58,7 @@ class RunPorts:
     draw_example : callable
         (study, measured photograph) to a picture with its hairs, or None.
     read_vendor_lot : callable
-        (study, lot) to what its export says.
+        Path of a vendor's export to what it says.
     """
 
     read_table: ReadTable
@@ -66,7 +68,7 @@ class RunPorts:
     progress: Progress
     open_store: Callable[[Path], MeasurementStore]
     draw_example: Callable[[Study, MeasuredImage], ExampleImage | None]
-    read_vendor_lots: Callable[[Study], tuple[VendorLot, ...]]
+    read_vendor_lot: Callable[[Path], VendorLot]
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,11 @@ def _analyse(
             values = tabulate_values(study, images, outcome.kind)
         analyses.append(analyse_outcome(study.protocol, outcome, values))
     harms, harm_tables, harm_notes = _tabulate_harms(study)
-    results = StudyResults(
+    return StudyResults(
         study=study,
         images=images,
         movies=movies,
-        vendor_lots=ports.read_vendor_lots(study),
+        lot_exports=tuple(_read_export(study, lot, ports) for lot in study.lots if lot.export_file),
         analyses=adjust_comparisons(analyses, study.protocol.analysis.multiplicity),
         surveys=surveys,
         harms=harms,
@@ -178,7 +180,14 @@ def _analyse(
         provenance=tuple((m.image.file, m.provenance) for m in images)
         + tuple((m.movie.file, m.provenance) for m in movies),
     )
-    return replace(results, no_drug_figure=draw_no_drug(results))
+
+
+def _read_export(study: Study, lot: Lot, ports: RunPorts) -> LotExport:
+    try:
+        return LotExport(lot, ports.read_vendor_lot(study.folder / str(lot.export_file)))
+    except AnagenError as error:
+        text = " ".join(str(error).split()).replace(f"{study.folder}/", "")
+        return LotExport(lot, None, text)
 
 
 def _score(study: Study) -> tuple[SurveyResults, ...]:

@@ -14,7 +14,9 @@ import numpy as np
 
 from anagen.errors import InputError
 from anagen.synthetic.movies import lognormal_sizes, simulate_movie
+from anagen.synthetic.scalp import HairColour, grow_scalp, photograph_scalp
 from anagen.synthetic.trial import PlantedLot, PlantedVisit, SyntheticTrial, simulate_trial
+from anagen.units import MM2_PER_CM2, UM2_PER_CM2, UM_PER_MM
 from anagen.workflows.ports import Progress, Runner
 
 UM_PER_PX: Final = 6.0
@@ -26,6 +28,10 @@ MOVIE: Final[Mapping[str, float]] = {
     "exposure_ms": 15.0,
     "temperature_c": 25.0,
 }
+MARGIN_MM: Final = 0.5
+"""Skin beyond the frame, so that a photograph that is a little off still shows skin."""
+LOST_A_VISIT: Final = 2
+HAIR_OF_SKIN: Final[Mapping[int, HairColour]] = {1: "blond", 2: "brown", 3: "brown", 4: "black", 5: "black", 6: "black"}
 N_FRAMES: Final = 400
 N_REPLICATES: Final = 2
 DILUTION: Final = 500.0
@@ -159,6 +165,50 @@ def _render_movie(task: MovieTask, write_movie: WriteMovie) -> Planted:
     )
     write_movie(task.path, simulated.movie, MOVIE["frames_per_s"])
     return [{"lot": lot.lot, "file": task.path.name, "median_nm": lot.median_nm, "geometric_sd": lot.geometric_sd}]
+
+
+def _render_photos(task: PhotoTask, write_image: WriteImage) -> Planted:
+    """One scalp, photographed at each visit: a few hairs lost and as many new ones as the planted density asks."""
+    rng = np.random.default_rng(task.seed)
+    width_mm, height_mm = (n * UM_PER_PX / UM_PER_MM + 2 * MARGIN_MM for n in reversed(SHAPE_PX))
+    patch_cm2 = width_mm * height_mm / MM2_PER_CM2
+    n_hairs = [round(visit.density_per_cm2 * patch_cm2) for visit in task.visits]
+    n_lost = [LOST_A_VISIT * k for k in range(len(n_hairs))]
+    n_ever = max(lost + n for lost, n in zip(n_lost, n_hairs, strict=True))
+    scalp = grow_scalp(
+        rng,
+        density_per_cm2=(n_ever + 0.01) / patch_cm2,
+        width_mm=width_mm,
+        height_mm=height_mm,
+        fitzpatrick=task.fitzpatrick,
+        hair_colour=HAIR_OF_SKIN[task.fitzpatrick],
+    )
+    order = rng.permutation([one.number for one in scalp.hairs])
+    planted: Planted = []
+    for visit, lost, n in zip(task.visits, n_lost, n_hairs, strict=True):
+        absent = {*order[:lost].tolist(), *order[lost + n :].tolist()}
+        photo = photograph_scalp(
+            scalp.without(absent),
+            rng,
+            um_per_px=UM_PER_PX,
+            shape=SHAPE_PX,
+            centre_um=tuple(np.array([height_mm, width_mm]) * UM_PER_MM / 2 + rng.uniform(-100, 100, 2)),
+            rotation_deg=rng.uniform(-3, 3),
+            blur_sigma_px=visit.blur_um / UM_PER_PX,
+        )
+        write_image(task.folder / image_file(visit), photo.image)
+        roots = np.array([one.root_px for one in photo.truth])
+        inside = np.all((roots >= -0.5) & (roots < np.array(SHAPE_PX) - 0.5), axis=1)
+        area_cm2 = SHAPE_PX[0] * SHAPE_PX[1] * UM_PER_PX**2 / UM2_PER_CM2
+        planted.append(
+            {
+                "participant": visit.participant,
+                "visit": visit.visit,
+                "n_hairs": int(inside.sum()),
+                "density_per_cm2": round(float(inside.sum() / area_cm2), 3),
+            }
+        )
+    return planted
 
 
 def image_file(visit: PlantedVisit) -> str:
