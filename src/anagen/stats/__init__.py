@@ -1,5 +1,14 @@
 """The analysis a trial statistician would sign."""
 
+from anagen.stats.agreement import (
+    BlandAltman,
+    RetestReliability,
+    compare_methods,
+    estimate_icc,
+    estimate_retest,
+    estimate_within_cv,
+    estimate_within_sd,
+)
 from anagen.stats.change import (
     AncovaDifference,
     SplitScalpDifference,
@@ -17,6 +26,7 @@ from anagen.stats.effect_size import (
 )
 from anagen.stats.mmrm import Attempt, MmrmFit, fit_mmrm
 from anagen.stats.multiplicity import adjust_p, adjust_p_graph
+from anagen.stats.regression_to_mean import adjust_change_for_regression, expected_regression
 from anagen.stats.signed_rank import SignedRankTest, signed_rank_test
 
 __all__ = [
@@ -24,16 +34,25 @@ __all__ = [
     "STRUCTURES",
     "AncovaDifference",
     "Attempt",
+    "BlandAltman",
     "MmrmFit",
+    "RetestReliability",
     "SignedRankTest",
     "SplitScalpDifference",
     "StandardisedChange",
     "WithinPatientChange",
+    "adjust_change_for_regression",
     "adjust_p",
     "adjust_p_graph",
+    "compare_methods",
     "estimate_ancova",
     "estimate_change",
+    "estimate_icc",
+    "estimate_retest",
     "estimate_split_scalp",
+    "estimate_within_cv",
+    "estimate_within_sd",
+    "expected_regression",
     "fit_mmrm",
     "signed_rank_test",
     "small_sample_factor",

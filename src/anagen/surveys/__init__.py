@@ -10,15 +10,21 @@ from anagen.surveys.instrument import (
     load_instrument,
     parse_instrument,
 )
+from anagen.surveys.reliability import Omega, analyse_items, arrange_points, estimate_alpha, estimate_omega
 from anagen.surveys.score import check_responses, score_survey
 
 __all__ = [
     "Band",
     "Instrument",
     "Item",
+    "Omega",
     "Response",
     "Scoring",
+    "analyse_items",
+    "arrange_points",
     "check_responses",
+    "estimate_alpha",
+    "estimate_omega",
     "list_instruments",
     "load_instrument",
     "parse_instrument",
