@@ -10,12 +10,23 @@ import typer
 from rich.console import Console
 
 from anagen import __version__
+from anagen.cli.check import check
+from anagen.cli.demo import demo
+from anagen.cli.hair import hair
+from anagen.cli.init import init
+from anagen.cli.run import run
 from anagen.errors import AnagenError, InputFaults
 from anagen.records import to_json
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
+MOST_LINES = 30
+"""More would hide the first one; `anagen check` shows all."""
 DONE, DATA_AT_FAULT, STOPPED = 0, 1, 130
+
+
+for command in (demo, init, check, run, hair):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)
@@ -54,5 +65,8 @@ def _show_error(error: AnagenError) -> None:
         typer.echo(json.dumps({"ok": False, "error": str(error), "faults": to_json(faults)}, ensure_ascii=False))
         return
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for line in faults or (error,):
+    lines = faults or (error,)
+    for line in lines[:MOST_LINES]:
         console.print(f"error: {line}", markup=False)
+    if len(lines) > MOST_LINES:
+        console.print(f"error: and {len(lines) - MOST_LINES} more; `anagen check` lists all of them.", markup=False)

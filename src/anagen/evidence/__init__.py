@@ -1,1 +1,42 @@
-"""Pooling studies, risk of bias, certainty, the verdict."""
+"""Pooling of published studies, risk of bias, certainty, and what a trial allows one to say."""
+
+from anagen.evidence.no_effect import (
+    PUBLISHED_NATURAL_CHANGES,
+    NaturalChange,
+    probability_of_significance,
+    regression_to_the_mean,
+    smallest_significant_change,
+)
+from anagen.evidence.settling_trial import SettlingTrial, n_per_group, size_settling_trial
+from anagen.evidence.verdict import (
+    ArmFacts,
+    HarmFacts,
+    OutcomeFacts,
+    SatisfactionFacts,
+    Statement,
+    TrialFacts,
+    Verdict,
+    give_verdict,
+)
+from anagen.evidence.verdict_rules import RULES, RULES_VERSION
+
+__all__ = [
+    "PUBLISHED_NATURAL_CHANGES",
+    "RULES",
+    "RULES_VERSION",
+    "ArmFacts",
+    "HarmFacts",
+    "NaturalChange",
+    "OutcomeFacts",
+    "SatisfactionFacts",
+    "SettlingTrial",
+    "Statement",
+    "TrialFacts",
+    "Verdict",
+    "give_verdict",
+    "n_per_group",
+    "probability_of_significance",
+    "regression_to_the_mean",
+    "size_settling_trial",
+    "smallest_significant_change",
+]

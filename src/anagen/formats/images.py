@@ -378,3 +378,25 @@ def _read_taken_at(image: Image.Image) -> datetime | None:
             except ValueError:
                 continue
     return None
+
+
+def encode_jpeg(pixels: np.ndarray, *, quality: int = 82) -> tuple[str, bytes]:
+    """Encode a picture for a page; never for measuring, since JPEG changes pixel values.
+
+    Parameters
+    ----------
+    pixels : ndarray, uint8, shape (H, W, 3)
+        RGB.
+    quality : int
+        1 to 95.
+
+    Returns
+    -------
+    media_type : str
+        ``image/jpeg``.
+    data : bytes
+        The file; the same pixels give the same bytes.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="JPEG", quality=quality)
+    return "image/jpeg", buffer.getvalue()

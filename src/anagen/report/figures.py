@@ -52,7 +52,7 @@ def draw_density_over_time(
             figure,
             name=name,
             caption=f"Hair density of each of {densities['participant'].n_unique()} participants (thin lines) and the "
-            "model's mean with its 95 % interval (thick).",
+            "mean of those measured at each visit with its 95 % t interval (thick).",
             alt=f"Line plot of hair density by week. Means in {unit}: {spoken}.",
         )
 

@@ -32,6 +32,7 @@ def _as_text_list(value: Any) -> Any:
 
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_as_text_list)]
 Stage = Annotated[str, BeforeValidator(_as_stage)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -144,8 +145,8 @@ class Protocol(_Section):
     `date_order` says how dates of the form 3/4/2026 in the tables are read; ``iso`` refuses them.
     """
 
-    title: Name
-    question: Name
+    title: Sentence
+    question: Sentence
     registration: str = ""
     notes: str = ""
     date_order: Literal["iso", "day-first", "month-first"] = "iso"

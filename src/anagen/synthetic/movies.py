@@ -299,7 +299,7 @@ def _spot_snr(
     spread_px2: np.ndarray,
     optics: Optics,
 ) -> np.ndarray:
-    """Energy / (2 sqrt(pi) s noise): matched filter for a Gaussian spot, s^2 widened by defocus and motion (D te / 3)."""
+    """Energy / (2 sqrt(pi) s noise): matched filter, s^2 widened by defocus and by motion (D te / 3)."""
     inside = np.all((position_px >= -0.5) & (position_px <= np.array(shape) - 0.5), axis=2)
     width_px = np.sqrt(optics.psf_sigma_px**2 * (1.0 + (depth_um / optics.rayleigh_um) ** 2) + spread_px2 / 3.0)
     noise = math.sqrt(optics.background * optics.gain + optics.read_noise**2)

@@ -14,7 +14,8 @@ from anagen.errors import InputError
 WEEKS: Final = {"baseline": 0, "week 4": 4, "week 12": 12}
 """The source study's visits (Ersan et al. 2024, doi 10.1007/s00266-024-04332-3, abstract)."""
 STAGES: Final = ("III", "III vertex", "IV", "V", "VI")
-N_ITEMS: Final = 5
+ITEMS: Final = ("thickness", "shedding", "appearance", "burden", "again")
+"""Items of the instrument `satisfaction-5`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,13 +200,13 @@ def _simulate_answers(rng: np.random.Generator, people: list[str]) -> pl.DataFra
     """Five items of 1 to 5 from one latent satisfaction a person, a little higher at week 12 than at week 4."""
     cuts = np.array([-1.6, -0.7, 0.3, 1.3])
     latent = rng.normal(0.0, 0.8, len(people))
-    difficulty = rng.normal(0.0, 0.25, N_ITEMS)
+    difficulty = rng.normal(0.0, 0.25, len(ITEMS))
     rows = []
     for person, feeling in zip(people, latent, strict=True):
         for visit, shift in (("week 4", 0.2), ("week 12", 0.5)):
-            for item in range(N_ITEMS):
-                level = feeling + shift - difficulty[item] + rng.normal(0.0, 0.7)
-                rows.append((person, visit, "satisfaction-5", f"q{item + 1}", int(np.searchsorted(cuts, level)) + 1))
+            for item, hardness in zip(ITEMS, difficulty, strict=True):
+                level = feeling + shift - hardness + rng.normal(0.0, 0.7)
+                rows.append((person, visit, "satisfaction-5", item, int(np.searchsorted(cuts, level)) + 1))
     unanswered, missed = 7, (people[len(people) // 3], "week 12")
     table = pl.DataFrame(rows, schema=["participant", "visit", "instrument", "item", "response"], orient="row")
     table = table.filter(~((pl.col("participant") == missed[0]) & (pl.col("visit") == missed[1])))

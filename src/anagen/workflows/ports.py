@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+import numpy as np
 
 from anagen.records import Provenance
 
@@ -57,12 +59,15 @@ class MeasureTask:
         As the study folder calls it, for messages.
     provenance : Provenance
         Hash, algorithm, version and the parameters it is measured with.
+    mask : Path or None
+        The image that says where hairs count, where there is one; its hash is among the parameters.
     """
 
     kind: str
     path: Path
     name: str
     provenance: Provenance
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -84,5 +89,16 @@ class Outcome:
     keep: bool = True
 
 
+class ImageFile(Protocol):
+    """A photograph that was read."""
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Array uint8 of shape (H, W, 3), RGB, upright."""
+
+
+ReadImage = Callable[[Path], ImageFile]
+OpenMovie = Callable[[Path], Iterable[np.ndarray]]
 MeasureFile = Callable[[MeasureTask], Outcome]
 HashFile = Callable[[Path], str]
+"""SHA-256 of a file's bytes, or of a folder's files in natural order; raises OSError when it cannot be read."""
