@@ -90,6 +90,8 @@ def test_a_scale_that_the_file_contradicts_is_named(tmp_path: Path):
     ("region", "mask", "code"),
     [
         ('"circle:500,500,10"', "", "region-outside"),
+        ('"circle:30,20,25"', "", "region-cut"),
+        ('"rectangle:0,0,40,60"', "", None),
         ("", "small.png", "mask-differs"),
         ("", "black.png", "mask-empty"),
         ("", "text.png", "unreadable-file"),

@@ -1,5 +1,6 @@
 """Pooling of published studies, risk of bias, certainty, and what a trial allows one to say."""
 
+from anagen.evidence.meta_regression import MetaRegression, fit_meta_regression
 from anagen.evidence.no_effect import (
     PUBLISHED_NATURAL_CHANGES,
     NaturalChange,
@@ -7,6 +8,7 @@ from anagen.evidence.no_effect import (
     regression_to_the_mean,
     smallest_significant_change,
 )
+from anagen.evidence.pool import PooledEffect, pool_effects
 from anagen.evidence.settling_trial import SettlingTrial, n_per_group, size_settling_trial
 from anagen.evidence.verdict import (
     ArmFacts,
@@ -26,15 +28,19 @@ __all__ = [
     "RULES_VERSION",
     "ArmFacts",
     "HarmFacts",
+    "MetaRegression",
     "NaturalChange",
     "OutcomeFacts",
+    "PooledEffect",
     "SatisfactionFacts",
     "SettlingTrial",
     "Statement",
     "TrialFacts",
     "Verdict",
+    "fit_meta_regression",
     "give_verdict",
     "n_per_group",
+    "pool_effects",
     "probability_of_significance",
     "regression_to_the_mean",
     "size_settling_trial",

@@ -155,7 +155,7 @@ def write_image(path: str | Path, pixels: np.ndarray, *, um_per_px: float | None
     options: dict[str, Any] = {}
     if um_per_px is not None:
         options["dpi"] = (25.4 * UM_PER_MM / um_per_px,) * 2
-    Image.fromarray(np.ascontiguousarray(pixels)).save(path, format="PNG", **options)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(path, format="PNG", compress_level=3, **options)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -7,7 +7,6 @@ says so with a flag; fewer than two frames are no movie.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import math
@@ -27,6 +26,7 @@ import tifffile
 from PIL import Image
 
 from anagen.errors import InputError
+from anagen.formats.hashes import hash_file
 from anagen.formats.images import MAX_PIXELS, read_bytes
 from anagen.formats.signature import name_content
 from anagen.records import Flag
@@ -123,12 +123,8 @@ class MovieFile:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the file; of a folder, of its frames' names and hashes in reading order."""
-        if self.kind != "folder":
-            return _hash_file(self.path)
-        names = [path.name for path in _list_frames(self.path)]
-        lines = [f"{name}\0{_hash_file(self.path / name)}\n" for name in names]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        """SHA-256 of the file, or of a folder's files and names; the key of everything measured on it."""
+        return hash_file(self.path)
 
     def add_flag(self, flag: Flag) -> None:
         """Note something that the reading found."""
@@ -646,11 +642,6 @@ def _open_binary(path: Path) -> Any:
     if not path.exists():
         raise InputError(f"{path}: no such file: check the name and the folder")
     return path.open("rb")
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _too_short(path: Path, n_frames: int, reason: str) -> InputError:

@@ -332,7 +332,7 @@ def _without_blank_end(cells: list[str]) -> list[str]:
 
 def _read_blocks(path: Path, rows: Sequence[_Row], n_movies: int, section: str) -> list[_Block]:
     starts = [number for number, row in enumerate(rows) if row.cells[0] == "Weighting"]
-    ends = [*starts[1:], len(rows)]
+    ends = [*starts[1:], len(rows)][: len(starts)]
     return [_read_block(path, rows[start:end], n_movies, section) for start, end in zip(starts, ends, strict=True)]
 
 

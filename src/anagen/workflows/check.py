@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from anagen.errors import Fault, InputError, InputFaults
+from anagen.hair.region import Region
 from anagen.records import Flag
 from anagen.study.findings import Effect, Finding
 from anagen.study.folder import Reading, read_study
@@ -206,11 +207,24 @@ def _compare(folder: Path, image: ScalpImage, look: ImageLook, read_image: ReadI
     if taken_at is not None and taken_on is not None and abs((taken_at.date() - taken_on).days) > 1:
         rule = f"the camera wrote {taken_at.date()}; the table's date is used"
         yield _about(image, "taken_on", str(taken_on), rule, "find out which is right", "date-differs", "note")
-    if image.region is not None and not image.region.to_mask(shape).any():
-        rule = f"this region lies outside the picture of {shape[0]} rows and {shape[1]} columns"
-        yield _about(image, "region", None, rule, "give (row, col) in pixels, row first", "region-outside", "exclude")
+    if image.region is not None:
+        yield from _check_region(image, image.region, shape)
     if image.mask is not None:
         yield from _check_mask(folder, image, shape, read_image)
+
+
+def _check_region(image: ScalpImage, region: Region, shape: tuple[int, int]) -> Iterator[Finding]:
+    points = np.asarray(region.points)
+    low, high = points.min(axis=0), points.max(axis=0)
+    if region.kind == "circle":
+        low, high = points[0] - points[1], points[0] + points[1]
+    picture = f"the picture of {shape[0]} rows and {shape[1]} columns"
+    way_out = "give pixels of this picture, row before column"
+    if (high < 0).any() or (low >= shape).any():
+        yield _about(image, "region", None, f"lies outside {picture}", way_out, "region-outside", "exclude")
+    elif (low < -1).any() or (high > shape).any():
+        rule = f"reaches beyond {picture}; only what lies inside is used"
+        yield _about(image, "region", None, rule, way_out, "region-cut", "note")
 
 
 def _check_mask(folder: Path, image: ScalpImage, shape: tuple[int, int], read_image: ReadImage) -> Iterator[Finding]:

@@ -375,10 +375,10 @@ def _section_lots(results: StudyResults) -> Section | None:
     for exported in results.lot_exports:
         rows.append(_row_of_export(exported))
         if exported.export is not None and exported.export.good_runs:
-            sizes = exported.export.sizes
+            binned = exported.export.sizes
             curves[f"{exported.lot.lot} ({exported.export.instrument})"] = {
-                "diameter_nm": sizes.centre_nm,
-                "density": sizes.density_per_nm,
+                "diameter_nm": binned.centre_nm,
+                "density": binned.density_per_nm,
             }
     if not rows:
         return None
@@ -548,11 +548,11 @@ def _section_left_out(results: StudyResults) -> Section:
         {
             "where": measured.image.file,
             "value": "",
-            "finding": measured.failure or _print_flags(f for f in measured.hairs.flags if f.severity == "refused"),
+            "finding": measured.why_not,
             "consequence": "left out of density",
         }
         for measured in results.images
-        if not measured.usable and (measured.failure or measured.hairs is not None)
+        if not measured.usable
     ]
     rows += [
         {"where": m.movie.file, "value": "", "finding": m.failure, "consequence": "left out of lots"}

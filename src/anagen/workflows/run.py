@@ -16,7 +16,7 @@ from anagen.hair import Hair
 from anagen.records import Provenance, to_json
 from anagen.report.content import ExampleImage
 from anagen.report.html import render_report
-from anagen.safety import estimate_event_proportion, tabulate_adverse_events
+from anagen.safety import EventProportion, estimate_event_proportion, tabulate_adverse_events
 from anagen.study.folder import Study, load_study
 from anagen.study.raw_table import ReadTable
 from anagen.study.records import Lot
@@ -128,7 +128,7 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
         report=out / "report.html",
         n_files=len(images) + len(movies),
         n_measured=n_measured,
-        n_failed=sum(bool(m.failure) for m in (*images, *movies)),
+        n_failed=sum(bool(m.failure) for m in images) + sum(bool(m.failure) for m in movies),
         headline=content.answer.headline,
         left_out=len(study.left_out),
     )
@@ -212,7 +212,7 @@ def _describe_scores(scores: pl.DataFrame) -> tuple[str, ...]:
     return (f"Forms: {said}.",)
 
 
-def _tabulate_harms(study: Study) -> tuple[object, Mapping[str, pl.DataFrame], tuple[str, ...]]:
+def _tabulate_harms(study: Study) -> tuple[EventProportion | None, Mapping[str, pl.DataFrame], tuple[str, ...]]:
     if not study.adverse_events_collected or not study.enrolled:
         return None, {}, ()
     events = pl.DataFrame(
