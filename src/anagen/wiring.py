@@ -30,7 +30,9 @@ from anagen.workflows.write_example import ExamplePorts, render_example
 
 def check_folder(folder: Path) -> CheckReport:
     """Look at a study folder with the readers of this machine."""
-    return check_study(folder, read_table=read_table, read_image=read_image, open_movie=open_movie)
+    return check_study(
+        folder, read_table=read_table, read_image=read_image, open_movie=open_movie, read_export=read_vendor_lot
+    )
 
 
 def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress) -> RunPorts:

@@ -26,6 +26,7 @@ from anagen.stats.effect_size import (
 )
 from anagen.stats.mmrm import Attempt, MmrmFit, fit_mmrm
 from anagen.stats.multiplicity import adjust_p, adjust_p_graph
+from anagen.stats.ordinal import OrdinalFit, fit_proportional_odds
 from anagen.stats.regression_to_mean import adjust_change_for_regression, expected_regression
 from anagen.stats.signed_rank import SignedRankTest, signed_rank_test
 
@@ -36,6 +37,7 @@ __all__ = [
     "Attempt",
     "BlandAltman",
     "MmrmFit",
+    "OrdinalFit",
     "RetestReliability",
     "SignedRankTest",
     "SplitScalpDifference",
@@ -54,6 +56,7 @@ __all__ = [
     "estimate_within_sd",
     "expected_regression",
     "fit_mmrm",
+    "fit_proportional_odds",
     "signed_rank_test",
     "small_sample_factor",
     "standardise_by_baseline_sd",

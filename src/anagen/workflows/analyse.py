@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from anagen.records import Estimate
 from anagen.stats import adjust_p, estimate_change, estimate_split_scalp, fit_mmrm, signed_rank_test
 from anagen.study.protocol import Outcome, Protocol
 
+Multiplicity = Literal["holm", "hochberg", "hommel", "fixed-sequence", "none"]
 MIN_PAIRS = 3
 """With two pairs a t interval has one degree of freedom: it says nothing that a reader could use."""
 MAIN, SENSITIVITY = "planned", "sensitivity"
@@ -108,7 +110,7 @@ def analyse_outcome(protocol: Protocol, outcome: Outcome, values: pl.DataFrame) 
     return OutcomeAnalysis(outcome, label, values, _means(used), comparisons, tuple(notes))
 
 
-def adjust_comparisons(analyses: Sequence[OutcomeAnalysis], method: str) -> tuple[OutcomeAnalysis, ...]:
+def adjust_comparisons(analyses: Sequence[OutcomeAnalysis], method: Multiplicity) -> tuple[OutcomeAnalysis, ...]:
     """Adjust the p-values of all planned comparisons of a study together.
 
     Parameters

@@ -45,6 +45,12 @@ class MeasuredImage:
         """Whether it gives a density."""
         return self.hairs is not None and not self.hairs.refused
 
+    @property
+    def why_not(self) -> str:
+        """Why it gives no density; empty where it does."""
+        refusals = [] if self.hairs is None else [flag for flag in self.hairs.flags if flag.severity == "refused"]
+        return self.failure or "; ".join(f"{flag.message}. {flag.advice}".strip() for flag in refusals)
+
 
 @dataclass(frozen=True, eq=False)
 class MeasuredMovie:

@@ -16,7 +16,7 @@ from anagen.hair import Hair
 from anagen.records import Provenance, to_json
 from anagen.report.content import ExampleImage
 from anagen.report.html import render_report
-from anagen.safety import estimate_event_proportion, tabulate_adverse_events
+from anagen.safety import EventProportion, estimate_event_proportion, tabulate_adverse_events
 from anagen.study.folder import Study, load_study
 from anagen.study.raw_table import ReadTable
 from anagen.study.records import Lot
@@ -117,8 +117,9 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
     study = load_study(folder, read_table=ports.read_table)
     images, movies, n_measured = _measure(study, ports)
     results = _analyse(study, images, movies, ports)
-    verdict = give_verdict(gather_facts(results))
-    content = compose_report(results, verdict, lambda measured: ports.draw_example(study, measured))
+    facts = gather_facts(results)
+    verdict = give_verdict(facts)
+    content = compose_report(results, facts, verdict, lambda measured: ports.draw_example(study, measured))
     out = folder / RESULTS
     out.mkdir(exist_ok=True)
     _write(out / "report.html", render_report(content))
@@ -128,7 +129,7 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
         report=out / "report.html",
         n_files=len(images) + len(movies),
         n_measured=n_measured,
-        n_failed=sum(bool(m.failure) for m in (*images, *movies)),
+        n_failed=sum(bool(m.failure) for m in images) + sum(bool(m.failure) for m in movies),
         headline=content.answer.headline,
         left_out=len(study.left_out),
     )
@@ -175,7 +176,6 @@ def _analyse(
         harm_tables=harm_tables,
         harm_notes=harm_notes,
         analysis_notes=_describe_plan(study),
-        no_drug_figure=None,
         planted=_read_planted(study, images),
         provenance=tuple((m.image.file, m.provenance) for m in images)
         + tuple((m.movie.file, m.provenance) for m in movies),
@@ -212,7 +212,7 @@ def _describe_scores(scores: pl.DataFrame) -> tuple[str, ...]:
     return (f"Forms: {said}.",)
 
 
-def _tabulate_harms(study: Study) -> tuple[object, Mapping[str, pl.DataFrame], tuple[str, ...]]:
+def _tabulate_harms(study: Study) -> tuple[EventProportion | None, Mapping[str, pl.DataFrame], tuple[str, ...]]:
     if not study.adverse_events_collected or not study.enrolled:
         return None, {}, ()
     events = pl.DataFrame(
