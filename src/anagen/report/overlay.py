@@ -18,7 +18,7 @@ SHIFT: Final = 4
 
 
 def draw_hairs(
-    pixels: np.ndarray, measurement: HairMeasurement, *, width_px: int = 1200, numbers: bool = True
+    pixels: np.ndarray, measurement: HairMeasurement, *, width_px: int = 1200, line_px: int = 1, numbers: bool = True
 ) -> np.ndarray:
     """Draw the hairs of a measurement: terminal orange, vellus blue, diameter unresolved white; roots as dots.
 
@@ -30,6 +30,8 @@ def draw_hairs(
         Of that photograph.
     width_px : int
         Width of the picture given back.
+    line_px : int
+        Thickness of the lines in that picture.
     numbers : bool
         Whether to write each hair's number beside its root.
 
@@ -45,9 +47,11 @@ def draw_hairs(
         _dim_outside(canvas, measurement, size)
     for hair in measurement.hairs:
         points = _to_canvas(hair.path_px, scale)
-        cv2.polylines(canvas, [points], isClosed=False, color=BLACK, thickness=3, lineType=cv2.LINE_AA, shift=SHIFT)
         cv2.polylines(
-            canvas, [points], isClosed=False, color=_colour(hair), thickness=1, lineType=cv2.LINE_AA, shift=SHIFT
+            canvas, [points], isClosed=False, color=BLACK, thickness=line_px + 2, lineType=cv2.LINE_AA, shift=SHIFT
+        )
+        cv2.polylines(
+            canvas, [points], isClosed=False, color=_colour(hair), thickness=line_px, lineType=cv2.LINE_AA, shift=SHIFT
         )
     for hair in measurement.hairs:
         _mark_root(canvas, hair, scale, numbers=numbers)
@@ -67,9 +71,7 @@ def _mark_root(canvas: np.ndarray, hair: Hair, scale: float, *, numbers: bool) -
     if numbers:
         place = ((root[0] >> SHIFT) + 6, (root[1] >> SHIFT) - 4)
         for colour, thickness in ((BLACK, 3), (WHITE, 1)):
-            cv2.putText(
-                canvas, str(hair.number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thickness, cv2.LINE_AA
-            )
+            cv2.putText(canvas, str(hair.number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thickness, cv2.LINE_AA)
 
 
 def _to_canvas(path_px: np.ndarray, scale: float) -> np.ndarray:
