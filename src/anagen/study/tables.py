@@ -111,6 +111,8 @@ class Context:
         Grows.
     tried : set
         (table, participant, visit, site) of every row, sound or not: what is faulty is not also missing.
+    files : set of str
+        Every file of the folder that a row names, sound or not.
     """
 
     folder: Path
@@ -121,6 +123,7 @@ class Context:
     instruments: dict[str, Instrument] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     tried: set[tuple[str, str, str, str]] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
 
     def find(self, effect: Effect, code: str, fault: Fault, **who: str | None) -> None:
         """Note something about a whole file."""
@@ -464,6 +467,7 @@ def _file(
         return None
     found = find_inside(context.folder, text, shelf)
     if found.path is not None:
+        context.files.add(found.path)
         return found.path
     row.fault(
         column, found.rule, found.way_out, effect="stop" if found.outside else "exclude",

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from anagen import __version__
-from anagen.evidence.verdict import Verdict
+from anagen.evidence.verdict import TrialFacts, Verdict
 from anagen.hair.measurement import HairMeasurement
 from anagen.records import Estimate, Flag
 from anagen.report.content import Answer, ExampleImage, FlowStep, KeyNumber, ReportContent, Section
@@ -22,6 +22,7 @@ from anagen.report.figures import (
     draw_satisfaction,
     draw_sizes,
 )
+from anagen.report.no_drug_figure import draw_without_drug
 from anagen.report.svg import SvgFigure
 from anagen.report.wording import NOT_GIVEN, print_estimate, print_interval, print_large, print_number, print_p
 from anagen.study.folder import Study
@@ -46,15 +47,17 @@ PROVENANCE_INTRO = (
 DrawExample = Callable[[MeasuredImage], ExampleImage | None]
 
 
-def compose_report(results: StudyResults, verdict: Verdict, draw_example: DrawExample) -> ReportContent:
+def compose_report(
+    results: StudyResults, facts: TrialFacts, verdict: Verdict, draw_example: DrawExample
+) -> ReportContent:
     """Fill the report of a study.
 
     Parameters
     ----------
     results : StudyResults
         Everything that `run_study` found.
-    verdict : Verdict
-        What may be said of it.
+    facts, verdict : TrialFacts, Verdict
+        What was done and found, and what may be said of it.
     draw_example : callable
         Gives the picture of one measured photograph with its hairs drawn on it, or None when it cannot.
 
@@ -71,7 +74,7 @@ def compose_report(results: StudyResults, verdict: Verdict, draw_example: DrawEx
         _section_satisfaction(results),
         _section_harms(results),
         _section_estimates(results),
-        _section_no_drug(verdict, results),
+        _section_no_drug(facts),
         _section_left_out(results),
         _section_provenance(results),
     ]
@@ -522,15 +525,18 @@ def _row_of_comparison(analysis: OutcomeAnalysis, comparison: Comparison) -> dic
     }
 
 
-def _section_no_drug(verdict: Verdict, results: StudyResults) -> Section | None:
-    del verdict
-    if results.no_drug_figure is None:
+def _section_no_drug(facts: TrialFacts) -> Section | None:
+    """Only a study without a comparison group leaves this question open."""
+    unit = facts.outcomes[0].change.unit
+    changes = [change for change in facts.natural_changes if change.unit == unit]
+    n = facts.arms[0].n_analysed
+    if facts.comparator != "none" or not changes or n < 2:
         return None
     return Section(
         "no-drug",
         "What would have happened without the drug",
         intro=(NO_DRUG_INTRO,),
-        figures=(results.no_drug_figure,),
+        figures=(draw_without_drug(n, changes),),
     )
 
 

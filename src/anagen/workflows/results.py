@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from anagen.records import Provenance
-from anagen.report.svg import SvgFigure
 from anagen.safety.proportion import EventProportion
 from anagen.study.folder import Study
 from anagen.study.records import Lot
@@ -98,8 +97,6 @@ class StudyResults:
         As printed.
     analysis_notes : tuple of str
         How the estimates were made.
-    no_drug_figure : SvgFigure or None
-        What this design would show without any effect.
     planted : Planted or None
         For synthetic studies only.
     provenance : tuple of (name, Provenance)
@@ -116,6 +113,5 @@ class StudyResults:
     harm_tables: Mapping[str, pl.DataFrame]
     harm_notes: tuple[str, ...]
     analysis_notes: tuple[str, ...]
-    no_drug_figure: SvgFigure | None
     planted: Planted | None
     provenance: tuple[tuple[str, Provenance], ...]

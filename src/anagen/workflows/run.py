@@ -117,8 +117,9 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
     study = load_study(folder, read_table=ports.read_table)
     images, movies, n_measured = _measure(study, ports)
     results = _analyse(study, images, movies, ports)
-    verdict = give_verdict(gather_facts(results))
-    content = compose_report(results, verdict, lambda measured: ports.draw_example(study, measured))
+    facts = gather_facts(results)
+    verdict = give_verdict(facts)
+    content = compose_report(results, facts, verdict, lambda measured: ports.draw_example(study, measured))
     out = folder / RESULTS
     out.mkdir(exist_ok=True)
     _write(out / "report.html", render_report(content))
@@ -175,7 +176,6 @@ def _analyse(
         harm_tables=harm_tables,
         harm_notes=harm_notes,
         analysis_notes=_describe_plan(study),
-        no_drug_figure=None,
         planted=_read_planted(study, images),
         provenance=tuple((m.image.file, m.provenance) for m in images)
         + tuple((m.movie.file, m.provenance) for m in movies),
