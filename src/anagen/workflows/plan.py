@@ -144,7 +144,7 @@ def _write_paragraph(
             f"With {people} enrolled and {_percent(plan.dropout, 0)} expected to drop out, the power at a two-sided "
             f"level of {_percent(plan.alpha, 1)} is {_percent(formula_power, 1)} ({size.formula})."
         )
-    text += f" The analysis is {ANALYSIS_WORDS[str(plan.analysis)]}."
+    text += f" The analysis is {_say_analysis(plan)}."
     if simulated is not None:
         text += " " + _say_simulation(plan, simulated, seed)
     return text + WHAT_IT_CANNOT_SHOW[plan.design]
@@ -152,18 +152,26 @@ def _write_paragraph(
 
 def _say_assumptions(plan: TrialPlan, unit: str) -> str:
     visits = "one visit" if plan.n_visits == 1 else f"{plan.n_visits} visits"
-    between = {
-        "parallel": "between treated and control group in the mean change from baseline",
-        "split-scalp": "between treated and control side of the same heads in the mean change from baseline",
-        "single-arm": "of the mean change from baseline from 0",
+    what = {
+        "parallel": "difference{size} between treated and control group in the mean change from baseline",
+        "split-scalp": "difference{size} between treated and control side of the same heads in the mean change from "
+        "baseline",
+        "single-arm": "mean change{size} from baseline",
     }[plan.design]
-    sides = f", of {plan.correlation_sides:g} between the changes of both sides" if plan.design == "split-scalp" else ""
     doubt = f" (standard deviation of its prior {plan.difference_sd:g})" if plan.difference_sd > 0 else ""
+    what = what.format(size=f" of {plan.difference:g} {unit}{doubt}")
+    sides = f", of {plan.correlation_sides:g} between the changes of both sides" if plan.design == "split-scalp" else ""
     return (
-        f"The trial is planned to detect a difference of {plan.difference:g} {unit}{doubt} {between} after {visits}, "
-        f"with a standard deviation of the change of {plan.sd_change:g} {unit} and a correlation of {plan.correlation:g} "
-        f"between visits{sides}."
+        f"The trial is planned to detect a {what} after {visits}, with a standard deviation of the change of "
+        f"{plan.sd_change:g} {unit} and a correlation of {plan.correlation:g} between visits{sides}."
     )
+
+
+def _say_analysis(plan: TrialPlan) -> str:
+    words = ANALYSIS_WORDS[str(plan.analysis)]
+    if plan.design == "split-scalp":
+        return words.replace("the change from baseline", "the sides' difference in the change from baseline")
+    return words
 
 
 def _say_simulation(plan: TrialPlan, simulated: SimulatedPower, seed: int) -> str:
