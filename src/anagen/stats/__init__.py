@@ -73,11 +73,8 @@ __all__ = [
     "SimulationTask",
     "SplitScalpDifference",
     "StandardisedChange",
-<<<<<<< HEAD
     "TippingPoint",
-=======
     "TrialPlan",
->>>>>>> stats
     "WithinPatientChange",
     "adjust_change_for_regression",
     "adjust_p",
@@ -93,25 +90,20 @@ __all__ = [
     "estimate_within_cv",
     "estimate_within_sd",
     "expected_regression",
-<<<<<<< HEAD
-    "find_tipping_point",
-    "fit_mmrm",
-    "fit_proportional_odds",
-    "pool_jackknife",
-    "pool_rubin",
-=======
     "find_sample_size",
+    "find_tipping_point",
     "fit_mmrm",
     "fit_proportional_odds",
     "list_simulation_tasks",
     "n_ancova",
     "n_one_group",
     "n_two_groups",
+    "pool_jackknife",
+    "pool_rubin",
     "power_ancova",
     "power_by_formula",
     "power_one_group",
     "power_two_groups",
->>>>>>> stats
     "signed_rank_test",
     "simulate_power",
     "simulate_trials",
