@@ -14,6 +14,7 @@ from anagen.cli.check import check
 from anagen.cli.demo import demo
 from anagen.cli.hair import hair
 from anagen.cli.init import init
+from anagen.cli.plan import plan
 from anagen.cli.run import run
 from anagen.cli.vesicles import vesicles
 from anagen.errors import AnagenError, InputFaults
@@ -26,7 +27,7 @@ MOST_LINES = 30
 DONE, DATA_AT_FAULT, STOPPED = 0, 1, 130
 
 
-for command in (demo, init, check, run, hair, vesicles):
+for command in (demo, init, check, run, hair, vesicles, plan):
     app.command()(command)
 
 
