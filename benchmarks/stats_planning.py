@@ -1,4 +1,4 @@
-"""Does the planned analysis keep its level, its coverage and its formula's power? And how long does a trial take?
+"""Show whether planned analyses keep their level, coverage and the formula's power, and how long a trial takes.
 
 Simulates the planned trial for several sizes with 15 % drop-out and prints power beside the formula's, coverage, the
 ratio of reported to true standard error, and the time of one trial.
