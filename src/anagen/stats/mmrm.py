@@ -474,10 +474,10 @@ class MmrmFit:
             return self._robust.df(C)
         at, P, W = self.optimum.at, self.optimum.slopes.P, self.theta_covariance
         turned = C @ at.phi
-        variance = np.einsum("ia,ia->i", turned, C)
-        gradient = np.einsum("ia,hab,ib->ih", turned, P, turned, optimize=True)
+        variance = np.sum(turned * C, axis=1)
+        gradient = np.sum((turned @ P) * turned, axis=2).T
         with np.errstate(divide="ignore", invalid="ignore"):
-            df: Floats = 2.0 * variance**2 / np.einsum("ih,hj,ij->i", gradient, W, gradient, optimize=True)
+            df: Floats = 2.0 * variance**2 / np.sum((gradient @ W) * gradient, axis=1)
         return df
 
     def _joint_df(self, C: Floats) -> tuple[float, float]:
@@ -726,7 +726,7 @@ def _check_estimable(structure: Structure, design: Design, data: SufficientData)
     m = len(design.visit.levels)
     if structure.name == "us":
         for g, group in enumerate(design.group.levels):
-            n = len(np.unique(design.subject.codes[design.group.codes == g]))
+            n = int(data.n_subjects[data.seen[:, g * m : (g + 1) * m].any(axis=1)].sum())
             if n <= m:
                 where = f" in {group}" if len(design.group.levels) > 1 else ""
                 raise ConvergenceError(f"us over {m} visits needs more than {m} subjects; there are {n}{where}")
