@@ -52,7 +52,7 @@ def test_a_planted_spread_is_recovered(method):
     assert pooled.tau2_ci_low < 3.0 < pooled.tau2_ci_high
 
 
-def coverage(variances, *, scaled: bool, n_meta: int = 400) -> float:
+def coverage(variances, *, scaled: bool, n_meta: int = 200) -> float:
     rng = np.random.default_rng(11)
     v = np.array(variances)
     pooled = [
@@ -62,9 +62,9 @@ def coverage(variances, *, scaled: bool, n_meta: int = 400) -> float:
 
 
 def test_knapp_hartung_covers_with_five_studies_where_the_normal_interval_does_not():
-    """Exact for equal variances (3 binomial errors below 95 %); twenty-fold apart it only helps (pooling.md)."""
+    """Exact for equal variances (here 3 binomial errors below 95 %); twenty-fold apart it only helps (pooling.md)."""
     equal, unequal = [1.0] * 5, [0.2, 0.5, 1.0, 2.0, 4.0]
-    assert coverage(equal, scaled=True) > 0.917
+    assert coverage(equal, scaled=True) > 0.904
     assert coverage(equal, scaled=True) > coverage(equal, scaled=False)
     assert coverage(unequal, scaled=True) > coverage(unequal, scaled=False)
 

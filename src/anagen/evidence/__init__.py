@@ -5,7 +5,6 @@ from anagen.evidence.no_effect import (
     PUBLISHED_NATURAL_CHANGES,
     NaturalChange,
     probability_of_significance,
-    regression_to_the_mean,
     smallest_significant_change,
 )
 from anagen.evidence.pool import PooledEffect, pool_effects
@@ -42,7 +41,6 @@ __all__ = [
     "n_per_group",
     "pool_effects",
     "probability_of_significance",
-    "regression_to_the_mean",
     "size_settling_trial",
     "smallest_significant_change",
 ]

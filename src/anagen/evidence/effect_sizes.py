@@ -9,9 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import special
-
 from anagen.errors import InputError, NotEnoughDataError
+from anagen.stats.effect_size import small_sample_factor
 
 Measure = Literal[
     "mean change",
@@ -284,23 +283,6 @@ def proportion(events: int, n: int) -> Effect:
     x, rest = _two_cells(events, n)
     p = x / (x + rest)
     return Effect(p, p * (1 - p) / (x + rest), "proportion")
-
-
-def small_sample_factor(m: float) -> float:
-    """Hedges' exact factor J(m) = Gamma(m/2) / (sqrt(m/2) Gamma((m - 1)/2)).
-
-    References
-    ----------
-    Hedges LV. J Educ Stat 1981;6:107, equation 6e.
-
-    Examples
-    --------
-    >>> round(small_sample_factor(10), 4)
-    0.9228
-    """
-    if m < 2:
-        raise NotEnoughDataError(f"a standardised effect needs at least 2 degrees of freedom, got {m}")
-    return math.exp(float(special.gammaln(m / 2) - special.gammaln((m - 1) / 2)) - math.log(math.sqrt(m / 2)))
 
 
 def cliffs_delta(mann_whitney_u: float, n1: int, n2: int) -> float:

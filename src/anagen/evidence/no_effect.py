@@ -10,12 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from anagen.errors import InputError, NotEnoughDataError
-
-_NODE, _WEIGHT = np.polynomial.legendre.leggauss(400)
+from anagen.stats.noncentral_t import noncentral_t_cdf
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +70,8 @@ def probability_of_significance(
 
     With d = mean_change / change_sd the test statistic follows a noncentral t with n - 1 degrees of freedom and
     noncentrality d sqrt(n). The test itself is two-sided; counted is a significant rise, or either direction with
-    `two_sided`. The integral over the chi distribution of the sample SD is used, because library routines for the
-    noncentral t lose the far tail.
+    `two_sided`. Expected regression to the mean is
+    `anagen.stats.expected_regression`.
 
     Parameters
     ----------
@@ -108,8 +106,8 @@ def probability_of_significance(
     df = n - 1
     critical = float(stats.t.isf(alpha / 2, df))
     shift = mean_change / change_sd * math.sqrt(n)
-    rise = _exceedance(critical, shift, df)
-    return rise + _exceedance(critical, -shift, df) if two_sided else rise
+    rise = 1 - noncentral_t_cdf(critical, df, shift)
+    return rise + noncentral_t_cdf(-critical, df, shift) if two_sided else rise
 
 
 def smallest_significant_change(n: int, change_sd: float, *, alpha: float = 0.05) -> float:
@@ -136,54 +134,6 @@ def smallest_significant_change(n: int, change_sd: float, *, alpha: float = 0.05
     """
     _check_design(n, 0.0, change_sd, alpha)
     return float(stats.t.isf(alpha / 2, n - 1)) * change_sd / math.sqrt(n)
-
-
-def regression_to_the_mean(population_sd: float, correlation: float, fraction_enrolled: float) -> float:
-    """Compute the rise that follows from enrolling only the lowest part of a population at baseline.
-
-    For jointly normal counts with test-retest correlation rho the expected rise is
-    (1 - rho) sigma phi(z_f) / f, where f is the fraction enrolled and z_f its normal quantile.
-
-    Parameters
-    ----------
-    population_sd : float
-        Standard deviation between people of the outcome, above 0.
-    correlation : float
-        Between two measurements with no true change, 0 to 1.
-    fraction_enrolled : float
-        Fraction of the population at or below the entry limit, above 0, at most 1.
-
-    Returns
-    -------
-    float
-        In the unit of `population_sd`; 0 when everyone is enrolled.
-
-    References
-    ----------
-    Barnett AG, van der Pols JC, Dobson AJ. Int J Epidemiol 2005;34:215, equation 1.
-
-    Examples
-    --------
-    >>> round(regression_to_the_mean(40.0, 0.90, 0.5), 1)
-    3.2
-    """
-    if not (population_sd > 0 and math.isfinite(population_sd)):
-        raise InputError(f"population_sd must be above 0, got {population_sd}")
-    if not 0 <= correlation <= 1:
-        raise InputError(f"correlation must be between 0 and 1, got {correlation}")
-    if not 0 < fraction_enrolled <= 1:
-        raise InputError(f"fraction_enrolled must be above 0 and at most 1, got {fraction_enrolled}")
-    z = stats.norm.ppf(fraction_enrolled)
-    return float((1 - correlation) * population_sd * stats.norm.pdf(z) / fraction_enrolled)
-
-
-def _exceedance(critical: float, shift: float, df: int) -> float:
-    """P(T > critical) for T noncentral t: mean over s of Phi(shift - critical s), s = sqrt(chi2_df / df)."""
-    low, high = np.sqrt(stats.chi2.ppf([1e-15, 1 - 1e-15], df) / df)
-    s = low + (_NODE + 1) * (high - low) / 2
-    density = stats.chi.pdf(s, df, scale=1 / math.sqrt(df))
-    probability = float((high - low) / 2 * np.sum(_WEIGHT * density * special.ndtr(shift - critical * s)))
-    return min(1.0, max(0.0, probability))
 
 
 def _check_design(n: int, mean_change: float, change_sd: float, alpha: float) -> None:

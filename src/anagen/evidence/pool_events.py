@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import optimize, special, stats
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.evidence.heterogeneity import Array
 from anagen.records import Flag
+from anagen.safety.proportion import clopper_pearson
 
 N_NODES = 21
 
@@ -104,9 +106,7 @@ def _check_counts(events: ArrayLike, n_people: ArrayLike) -> tuple[Array, Array]
 
 
 def _pool_exactly(total: int, people: int, k: int, level: float) -> PooledProportion:
-    tail = (1 - level) / 2
-    low = 0.0 if total == 0 else float(stats.beta.isf(1 - tail, total, people - total + 1))
-    high = 1.0 if total == people else float(stats.beta.isf(tail, total + 1, people - total))
+    low, high = clopper_pearson(total, people, level=level)
     flag = Flag(
         "no-events" if total == 0 else "only-events",
         "warning",
@@ -145,12 +145,12 @@ def _fit(x: Array, n: Array) -> tuple[float, float, float]:
     return b, _std_error(badness, b, tau), tau**2
 
 
-def _std_error(badness: object, b: float, tau: float) -> float:
+def _std_error(badness: Callable[[Array], float], b: float, tau: float) -> float:
     """From the inverse observed information; tau at its bound of 0 is held fixed."""
     h = 1e-3
 
     def at(db: float, dt: float) -> float:
-        return float(badness(np.array([b + db, abs(tau + dt)])))  # type: ignore[operator]
+        return float(badness(np.array([b + db, abs(tau + dt)])))
 
     bb = (at(h, 0) - 2 * at(0, 0) + at(-h, 0)) / h**2
     if tau < 2 * h:

@@ -25,6 +25,9 @@ from anagen.stats.effect_size import (
     standardise_by_baseline_sd,
     standardise_by_change_sd,
 )
+from anagen.stats.impute_analysis import ImputedAnalysis, TippingPoint, analyse_imputed, find_tipping_point
+from anagen.stats.impute_pool import Pooled, pool_jackknife, pool_rubin
+from anagen.stats.impute_strategies import STRATEGIES
 from anagen.stats.mmrm import Attempt, MmrmFit, fit_mmrm
 from anagen.stats.multiplicity import adjust_p, adjust_p_graph
 from anagen.stats.ordinal import OrdinalFit, fit_proportional_odds
@@ -54,12 +57,15 @@ from anagen.stats.signed_rank import SignedRankTest, signed_rank_test
 
 __all__ = [
     "FALLBACK_ORDER",
+    "STRATEGIES",
     "STRUCTURES",
     "AncovaDifference",
     "Attempt",
     "BlandAltman",
+    "ImputedAnalysis",
     "MmrmFit",
     "OrdinalFit",
+    "Pooled",
     "RetestReliability",
     "SampleSize",
     "SignedRankTest",
@@ -67,11 +73,13 @@ __all__ = [
     "SimulationTask",
     "SplitScalpDifference",
     "StandardisedChange",
+    "TippingPoint",
     "TrialPlan",
     "WithinPatientChange",
     "adjust_change_for_regression",
     "adjust_p",
     "adjust_p_graph",
+    "analyse_imputed",
     "compare_methods",
     "estimate_ancova",
     "estimate_change",
@@ -83,12 +91,15 @@ __all__ = [
     "estimate_within_sd",
     "expected_regression",
     "find_sample_size",
+    "find_tipping_point",
     "fit_mmrm",
     "fit_proportional_odds",
     "list_simulation_tasks",
     "n_ancova",
     "n_one_group",
     "n_two_groups",
+    "pool_jackknife",
+    "pool_rubin",
     "power_ancova",
     "power_by_formula",
     "power_one_group",
