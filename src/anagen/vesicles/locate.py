@@ -125,7 +125,7 @@ def _try_widths(
             model = _model(fewer, sigma, dark_on_bright=dark, threshold=threshold)
             snr = np.concatenate([locate_spots(frame, model)[:, 4] for frame in fewer])
             snr = np.sort(snr)[::-1][: 10 * len(fewer)]
-            clear = np.clip(snr - threshold, 0.0, 500.0)
+            clear = np.clip(snr - threshold - 1.0, 0.0, 500.0)
             score = float(np.sum(np.sqrt(clear)))  # many clear spots before one dazzling one
             if score > best:
                 best, best_dark, best_sigma = score, dark, sigma

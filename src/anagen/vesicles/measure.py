@@ -48,6 +48,7 @@ SMALLEST_REACH = 2.5
 RELATIVE_SYSTEMATIC = 0.012
 """Standard uncertainty of every size from selection, linking and noise; see docs/methods/vesicles-sizes.md."""
 MIN_TRACKS = 10
+FEWEST_SPOTS = 0.8
 REACH = 6.0
 """The search radius loses exp(-6) = 0.25 % of the steps of fast particles where density allows."""
 MAX_RIVALS = 0.3
@@ -121,6 +122,11 @@ def measure_movie(
     exposure_given = exposure_s is not None
     exposure_s = 1.0 / frames_per_s if exposure_s is None else exposure_s
     seen = find_spots(movie, spot_sigma_px=spot_sigma_px, dark_on_bright=dark_on_bright, threshold=threshold)
+    per_frame = len(seen.spots.row_px) / seen.spots.n_frames
+    if per_frame < FEWEST_SPOTS:
+        raise NotEnoughDataError(
+            f"no particles: {per_frame:.2g} spots a frame is what noise gives; check focus, light and dilution"
+        )
     crowd, reach_px = plan_linking(seen, max_step_px)
     tracked = track_spots(seen.spots, crowd, max_step_px=reach_px, min_frames=min_track_frames)
     if tracked.n_tracks < MIN_TRACKS:
