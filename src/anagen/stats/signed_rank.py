@@ -15,6 +15,8 @@ from anagen.records import Estimate, Flag
 
 MAX_EXACT_N: Final = 500
 """Above this many changes the normal approximation is used: its error in p is then below 1e-4 (tests)."""
+TIE_DIGITS: Final = 10
+"""Digits of the largest change within which changes are equal: 0.3 - 0.1 and 0.2 are the same change."""
 MAX_WALSH_N: Final = 10_000
 """Above this the n (n + 1) / 2 pairwise means do not fit in a laptop's memory."""
 
@@ -40,7 +42,8 @@ class SignedRankTest:
     rank_biserial : Estimate
         (w_plus - w_minus) / (w_plus + w_minus), -1 to 1.
     flags : tuple of Flag
-        ``few-changes`` where so few people changed that no interval or no small p-value is possible.
+        ``few-changes`` where so few people changed that no interval or no small p-value is possible;
+        ``no-rank-biserial-interval`` where fewer than 3 changed or all in one direction.
     """
 
     n: int
@@ -111,6 +114,11 @@ def signed_rank_test(
     elif 2.0 ** (1 - n_changed) > 1 - level:
         message = f"only {n_changed} people changed: no p-value can fall below {2.0 ** (1 - n_changed):g}"
         flags.append(Flag("few-changes", "warning", message, "Observe more people", float(n_changed)))
+    biserial = _rank_biserial(ranks, signs, n, level, p_value)
+    if math.isnan(biserial.ci_low):
+        message = f"{n_changed} people changed{', all in one direction' if abs(biserial.value) == 1 else ''}"
+        advice = "Give the rank-biserial without an interval; use the shift"
+        flags.append(Flag("no-rank-biserial-interval", "note", message, advice, float(n_changed)))
     return SignedRankTest(
         n=n,
         n_zero=n - n_changed,
@@ -120,7 +128,7 @@ def signed_rank_test(
         p_value=p_value,
         method=f"signed rank, {'exact' if exact else 'normal'}, zeros {zeros}",
         shift=shift,
-        rank_biserial=_rank_biserial(ranks, signs, n, level, p_value),
+        rank_biserial=biserial,
         flags=tuple(flags),
     )
 
@@ -142,8 +150,10 @@ def _check(changes: ArrayLike, zeros: str, level: float) -> tuple[np.ndarray, in
 
 
 def _signed_ranks(measured: np.ndarray, zeros: Zeros) -> tuple[np.ndarray, np.ndarray]:
-    """Mid-ranks of the absolute changes and their signs."""
-    kept = measured[measured != 0] if zeros == "wilcox" else measured
+    """Mid-ranks of the absolute changes and their signs; what differs by rounding alone is tied."""
+    largest = float(np.abs(measured).max())
+    rounded = np.round(measured / largest, TIE_DIGITS) if largest > 0 else measured
+    kept = rounded[rounded != 0] if zeros == "wilcox" else rounded
     return stats.rankdata(np.abs(kept)), np.sign(kept)
 
 
