@@ -435,8 +435,8 @@ def _row_of_export(exported: LotExport) -> dict[str, str]:
     row = {"lot": exported.lot.lot, "file": exported.lot.export_file or "", "tracks": NOT_GIVEN}
     row |= dict.fromkeys(("D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL, undiluted"), NOT_GIVEN)
     if exported.export is not None:
-        found = exported.export.estimates()
-        n_tracks = sum(run.n_tracks for run in exported.export.good_runs)
+        found = exported.estimates
+        n_tracks = float(np.nansum([run.n_tracks for run in exported.export.good_runs]))
         row["tracks"] = print_number(n_tracks, 0)
         for column, name in (("D10, nm", "d10_nm"), ("D90, nm", "d90_nm"), ("mode, nm", "mode_nm")):
             row[column] = print_number(found[name].value) if name in found else NOT_GIVEN
