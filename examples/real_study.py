@@ -288,7 +288,7 @@ def _has_banner(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> bool:
 
 
 def _mark_circle(lines: np.ndarray, letters: np.ndarray) -> np.ndarray:
-    """Mark the circle, its radius line, and the text box whose upper left corner is where the radius meets the circle."""
+    """Mark the circle, its radius line, and the text box, whose upper left corner is where the two meet."""
     marked = np.zeros(lines.shape, dtype=np.uint8)
     points = np.argwhere(lines).astype(float)
     row, col, radius = _fit_circle(points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from anagen.compute.dask import DaskRunner
 from anagen.compute.processes import ProcessRunner
@@ -16,11 +17,12 @@ from anagen.formats.tables import read_table
 from anagen.formats.vendor_lots import read_vendor_lot
 from anagen.hair import Region
 from anagen.store.measurements import MeasurementStore
-from anagen.workflows import measure_hair
+from anagen.workflows import measure_hair, measure_vesicles
 from anagen.workflows.check import CheckReport, check_study
 from anagen.workflows.draw_example import draw_example
 from anagen.workflows.measure import explain_lost_worker, measure_file
 from anagen.workflows.measure_hair import PhotoResult
+from anagen.workflows.measure_vesicles import MovieResult
 from anagen.workflows.ports import Progress, Runner
 from anagen.workflows.run import RunPorts
 from anagen.workflows.write_example import ExamplePorts, render_example
@@ -28,7 +30,9 @@ from anagen.workflows.write_example import ExamplePorts, render_example
 
 def check_folder(folder: Path) -> CheckReport:
     """Look at a study folder with the readers of this machine."""
-    return check_study(folder, read_table=read_table, read_image=read_image, open_movie=open_movie)
+    return check_study(
+        folder, read_table=read_table, read_image=read_image, open_movie=open_movie, read_export=read_vendor_lot
+    )
 
 
 def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress) -> RunPorts:
@@ -75,4 +79,13 @@ def measure_photos(
         read_image=read_image,
         write_image=write_image,
         progress=progress,
+    )
+
+
+def measure_movies(
+    files: Sequence[Path], *, settings: dict[str, Any], figure_folder: Path | None, progress: Progress
+) -> list[MovieResult]:
+    """Measure single movies with the adapters of this machine."""
+    return measure_vesicles.measure_movies(
+        files, settings=settings, figure_folder=figure_folder, open_movie=open_movie, progress=progress
     )

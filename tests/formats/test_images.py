@@ -227,6 +227,25 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, side):
         read_image(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "BMP", "HEIF"])
+def test_any_damage_ends_in_a_picture_or_in_one_line(tmp_path, form):
+    buffer = io.BytesIO()
+    Image.fromarray(np.tile(np.arange(40, dtype=np.uint8)[:, None, None], (1, 40, 3))).save(buffer, format=form)
+    data = buffer.getvalue()
+    rng = np.random.default_rng(7)
+    messages = []
+    for _ in range(40):
+        broken = bytearray(data)
+        for place in rng.integers(0, [len(data), min(200, len(data))], (3, 2)).ravel():
+            broken[place] = rng.integers(256)
+        (tmp_path / "a").write_bytes(broken)
+        try:
+            assert read_image(tmp_path / "a").pixels.dtype == np.uint8
+        except InputError as error:
+            messages.append(str(error))
+    assert not any("\n" in message for message in messages)
+
+
 def test_no_such_file_and_a_folder(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_image(tmp_path / "a.png")

@@ -201,7 +201,7 @@ def test_a_cut_off_mp4_is_refused(tmp_path):
     _write_video(tmp_path / "a.mp4", "libx264", "yuv420p", _noise(20, shape=(48, 64)), "gray")
     data = (tmp_path / "a.mp4").read_bytes()
     (tmp_path / "a.mp4").write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match=r"a\.mp4: is a movie file whose table of contents .* copy it again"):
+    with pytest.raises(InputError, match=r"a\.mp4: is an MP4 or MOV movie whose table of contents .* copy it again"):
         open_movie(tmp_path / "a.mp4")
 
 
@@ -246,8 +246,8 @@ def test_folders_that_are_no_movie(tmp_path):
     (b"", "is an empty file, not a movie"),
     (b"frame,x,y\n", "is a text file, not a movie"),
     (b"\x89PNG\r\n\x1a\n" + bytes(50), "is a PNG image, not a movie: give AVI"),
-    (b"RIFF\x10\x00\x00\x00AVI " + bytes(60), r"a\.avi: (is a movie file whose|holds no picture|0 frames)"),
-    (b"II*\x00" + bytes(60), "TIFF, but damaged|0 frames"),
+    (b"RIFF\x10\x00\x00\x00AVI " + bytes(60), r"a\.avi: (is an AVI movie whose|holds no picture|0 frames)"),
+    (b"II*\x00" + bytes(60), "is a TIFF image whose table of contents"),
     (b"\x00\x00\x00\x18ftypmp42" + bytes(60), "table of contents"),
 ])  # fmt: skip
 def test_not_a_movie(tmp_path, content, what):
@@ -255,6 +255,25 @@ def test_not_a_movie(tmp_path, content, what):
     with pytest.raises(InputError, match=what) as caught:
         open_movie(tmp_path / "a.avi")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.mkv", "a.tif"])
+def test_any_damage_ends_in_frames_with_a_flag_or_in_one_line(tmp_path, name):
+    write_movie(tmp_path / name, _noise(12, shape=(20, 24)), 25.0)
+    data = (tmp_path / name).read_bytes()
+    rng = np.random.default_rng(7)
+    messages = []
+    for _ in range(15):
+        broken = bytearray(data)
+        for place in rng.integers(0, [len(data), 400], (3, 2)).ravel():
+            broken[place] = rng.integers(256)
+        (tmp_path / name).write_bytes(broken)
+        try:
+            movie = open_movie(tmp_path / name)
+            assert all(frame.shape == (movie.height_px, movie.width_px) for frame in movie)
+        except InputError as error:
+            messages.append(str(error))
+    assert not any("\n" in message for message in messages)
 
 
 def test_no_such_movie(tmp_path):

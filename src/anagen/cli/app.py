@@ -14,7 +14,9 @@ from anagen.cli.check import check
 from anagen.cli.demo import demo
 from anagen.cli.hair import hair
 from anagen.cli.init import init
+from anagen.cli.plan import plan
 from anagen.cli.run import run
+from anagen.cli.vesicles import vesicles
 from anagen.errors import AnagenError, InputFaults
 from anagen.records import to_json
 
@@ -25,7 +27,7 @@ MOST_LINES = 30
 DONE, DATA_AT_FAULT, STOPPED = 0, 1, 130
 
 
-for command in (demo, init, check, run, hair):
+for command in (demo, init, check, run, hair, vesicles, plan):
     app.command()(command)
 
 

@@ -191,8 +191,9 @@ def _decoding(path: Path, data: bytes) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: {_explain_unreadable(kind)}") from error
     except Exception as error:  # decoders of broken bytes raise OSError, SyntaxError, struct.error, KeyError, ...
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{path}: is {kind}, but damaged or cut off ({error}): copy it again from the camera, or export it anew"
+            f"{path}: is {kind}, but damaged or cut off ({reason}): copy it again from the camera, or export it anew"
         ) from error
 
 

@@ -50,7 +50,8 @@ _PACKED_LUMA: Final = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1}
 _LUMA_WEIGHTS: Final = np.array([0.299, 0.587, 0.114])
 """ITU-R BT.601: what cameras that write RGB from a grey sensor and most programs use."""
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters of its warnings becomes a flag here
+for _decoder in ("tifffile", "PIL"):
+    logging.getLogger(_decoder).addHandler(logging.NullHandler())  # what matters of their warnings becomes a flag here
 
 
 class _CutOffError(Exception):
@@ -108,8 +109,10 @@ class MovieFile:
                 self._check_frame(frame)
                 self.n_frames_read += 1
                 yield frame
-        except _CutOffError as error:
-            reason = str(error)
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001  (decoders of broken bytes raise anything; it ends the movie, with a flag)
+            reason = _reason(error)
         if self.n_frames_read < MIN_FRAMES:
             raise _too_short(self.path, self.n_frames_read, reason)
         self._flag_missing_end(reason)
@@ -174,24 +177,30 @@ def open_movie(path: str | Path) -> MovieFile:
         When it is no movie, holds fewer than two readable frames, or its frames are of several kinds.
     """
     path = Path(path)
-    if path.is_dir():
-        movie = _open_folder(path)
-    else:
-        with _open_binary(path) as stream:
-            head = stream.read(512)
-        kind = name_content(head)
-        if kind in ("a TIFF image", "a BigTIFF image"):
-            movie = _open_tiff(path)
-        elif kind in _DEMUXERS or head[4:8] in _OLD_MOV_ATOMS:
-            movie = _open_video(path, _DEMUXERS.get(kind, "mov"))
-        else:
-            raise InputError(
-                f"{path}: is {kind}, not a movie: give AVI, MP4, MOV, MKV, multi-page TIFF, or a folder of frames"
-            )
+    movie = _open_folder(path) if path.is_dir() else _open_file(path)
     for _ in islice(movie, MIN_FRAMES):  # the first frames must decode, and there must be more than one
         pass
     movie.flags, movie.n_frames_read = (), 0
     return movie
+
+
+def _open_file(path: Path) -> MovieFile:
+    with _open_binary(path) as stream:
+        head = stream.read(512)
+    kind = name_content(head)
+    try:
+        if kind in ("a TIFF image", "a BigTIFF image"):
+            return _open_tiff(path)
+        if kind in _DEMUXERS or head[4:8] in _OLD_MOV_ATOMS:
+            return _open_video(path, _DEMUXERS.get(kind, "mov"))
+    except InputError:
+        raise
+    except Exception as error:  # a reader of broken bytes raises anything; one kind comes out
+        raise InputError(
+            f"{path}: is {kind} whose table of contents cannot be read ({_reason(error)}); it was probably cut off "
+            "while copying or recording: copy it again from the instrument"
+        ) from error
+    raise InputError(f"{path}: is {kind}, not a movie: give AVI, MP4, MOV, MKV, multi-page TIFF, or a folder of frames")
 
 
 def write_movie(path: str | Path, frames: Iterable[np.ndarray], frames_per_s: float) -> int:
@@ -231,7 +240,7 @@ def write_movie(path: str | Path, frames: Iterable[np.ndarray], frames_per_s: fl
 
 
 def _open_video(path: Path, demuxer: str) -> MovieFile:
-    with _open_container(path, demuxer) as container:
+    with av.open(str(path), format=demuxer) as container:
         if not container.streams.video:
             raise InputError(f"{path}: holds no picture stream: export the movie anew")
         stream = container.streams.video[0]
@@ -258,48 +267,23 @@ def _frames_by_duration(container: Any, rate: Fraction | None) -> int | None:
     return round(container.duration / av.time_base * rate) if container.duration and rate else None
 
 
-def _open_container(path: Path, demuxer: str) -> Any:
-    try:
-        return av.open(str(path), format=demuxer)
-    except (av.FFmpegError, ValueError) as error:
-        raise InputError(
-            f"{path}: is a movie file whose table of contents cannot be read ({_reason(error)}); it was probably cut "
-            "off while copying or recording: copy it again from the instrument"
-        ) from error
-
-
 def _decode_video(movie: MovieFile, demuxer: str) -> Iterator[np.ndarray]:
     times = _FrameTimes(movie.frames_per_s)
-    with _open_container(movie.path, demuxer) as container:
+    with av.open(str(movie.path), format=demuxer) as container:
         stream = container.streams.video[0]
-        for packet in _demux(container, stream):
-            try:
-                frames = packet.decode()
-            except (av.FFmpegError, ValueError) as error:
-                raise _CutOffError(_reason(error)) from error
-            for frame in frames:
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                raise _CutOffError("the last frame is incomplete")
+            for frame in packet.decode():
                 times.add(frame.time)
                 yield _grey(frame)
     if flag := times.flag():
         movie.add_flag(flag)
 
 
-def _demux(container: Any, stream: Any) -> Iterator[Any]:
-    packets = iter(container.demux(stream))
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except (av.FFmpegError, ValueError) as error:
-            raise _CutOffError(_reason(error)) from error
-        if packet.is_corrupt:
-            raise _CutOffError("the last frame is incomplete")
-        yield packet
-
-
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
 
 
 def _grey_bits(pixel_format: Any) -> int:
@@ -372,8 +356,8 @@ class _FrameTimes:
 
 
 def _open_tiff(path: Path) -> MovieFile:
-    with _open_tifffile(path) as tiff:
-        page = _decode_or_refuse(path, lambda: tiff.pages[0])
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages[0]
         _check_page(path, page)
         contiguous = _contiguous_frames(tiff)
         n_frames = contiguous or _count_pages(tiff)
@@ -389,17 +373,6 @@ def _open_tiff(path: Path) -> MovieFile:
             frames_per_s=_tiff_rate(tiff),
             _frames=_read_contiguous if contiguous else _read_pages,
         )
-
-
-def _open_tifffile(path: Path) -> Any:
-    return _decode_or_refuse(path, lambda: tifffile.TiffFile(path))
-
-
-def _decode_or_refuse(path: Path, read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except Exception as error:  # a decoder of broken bytes raises anything; one kind comes out
-        raise InputError(f"{path}: is a TIFF, but damaged or cut off ({error}): copy it again") from error
 
 
 def _check_page(path: Path, page: Any) -> None:
@@ -441,7 +414,7 @@ def _tiff_rate(tiff: Any) -> float:
 
 
 def _read_contiguous(movie: MovieFile) -> Iterator[np.ndarray]:
-    with _open_tifffile(movie.path) as tiff:
+    with tifffile.TiffFile(movie.path) as tiff:
         page = tiff.pages[0]
         start, dtype = page.dataoffsets[0], np.dtype(page.dtype).newbyteorder(tiff.byteorder)
     shape = (movie.height_px, movie.width_px)
@@ -456,20 +429,22 @@ def _read_contiguous(movie: MovieFile) -> Iterator[np.ndarray]:
 
 
 def _read_pages(movie: MovieFile) -> Iterator[np.ndarray]:
-    with _open_tifffile(movie.path) as tiff:
+    with tifffile.TiffFile(movie.path) as tiff:
         n_pages = _count_pages(tiff)
-        try:
-            tiff.pages[0].asarray()
-        except ValueError:  # LZW and others need a codec that tifffile has not, but Pillow has
+        if not _tifffile_decodes(tiff.pages[0]):
             yield from _read_pages_with_pillow(movie)
             return
         for number in range(n_pages):
-            try:
-                page = tiff.pages[number]
-                pixels = page.asarray()
-            except Exception as error:  # a decoder of broken bytes raises anything
-                raise _CutOffError(str(error)) from error
-            yield _page_grey(pixels)
+            yield _page_grey(tiff.pages[number].asarray())
+
+
+def _tifffile_decodes(page: Any) -> bool:
+    """LZW and others need the package imagecodecs, which Pillow does without."""
+    try:
+        page.asarray()
+    except Exception as error:  # noqa: BLE001  (a broken first page raises anything; it is met again when read)
+        return "imagecodecs" not in str(error)
+    return True
 
 
 def _page_grey(pixels: np.ndarray) -> np.ndarray:
@@ -481,11 +456,11 @@ def _page_grey(pixels: np.ndarray) -> np.ndarray:
 def _read_pages_with_pillow(movie: MovieFile) -> Iterator[np.ndarray]:
     with Image.open(movie.path, formats=("TIFF",)) as image:
         for number in range(getattr(image, "n_frames", 1)):
-            try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 image.seek(number)
-                yield _pillow_grey(image)
-            except (OSError, SyntaxError, ValueError, EOFError) as error:
-                raise _CutOffError(str(error)) from error
+                pixels = _pillow_grey(image)
+            yield pixels
 
 
 # --------------------------------------------------------------------------------------------------------- folders
@@ -546,7 +521,7 @@ def _read_frame(path: Path) -> np.ndarray:
         raise
     except Exception as error:  # a decoder of broken bytes raises anything; one kind comes out
         raise InputError(
-            f"{path}: is {name_content(data[:512])} that cannot be read ({error}): copy it again"
+            f"{path}: is {name_content(data[:512])} that cannot be read ({_reason(error)}): copy it again"
         ) from error
 
 

@@ -134,11 +134,14 @@ def fit_bar(
     prior_mean, prior_sd = log_sigma_prior
     starts = np.searchsorted(number[strip.segment[keep]], np.arange(used.sum() + 1))
     result = _fit(
-        starts, strip.distance_px[keep], strip.value[keep], strip.n_pixels[keep], math.log(width_px), math.log(sigma_px),
+        starts, strip.distance_px[keep], strip.value[keep], strip.n_pixels[keep],
+        math.log(width_px), math.log(sigma_px),
         shape.gamma, ratios, weights, prior_mean, 0.0 if math.isinf(prior_sd) else prior_sd**-2, glare_width,
         max_iterations,
     )  # fmt: skip
     globals_, locals_, covariance, robust, cost, noise, converged = result
+    if not (np.isfinite(globals_).all() and np.isfinite(covariance).all() and covariance.diagonal().min() > 0):
+        return _no_fit(strip.n_segments)
     centre = np.full(strip.n_segments, np.nan)
     centre[used] = locals_[:, 0]
     return ProfileFit(
@@ -170,7 +173,7 @@ def _usable_segments(strip: Strip, width_px: float, sigma_px: float) -> np.ndarr
             and np.count_nonzero(np.abs(right - flank) < reach) >= needed
             and np.count_nonzero(left < -flank - reach) >= 2
             and np.count_nonzero(right > flank + reach) >= 2
-            and np.count_nonzero(np.abs(d) < flank) >= 1
+            and np.count_nonzero(np.abs(d) < flank) >= 2
         )
     return used
 
@@ -304,7 +307,7 @@ def _fit(starts, t, y, n, lw, ls, gamma, ratios, weights, prior_mean, prior_weig
             h_gl, h_ll, r_l, u_g, h_gg = th_gl, th_ll, tr_l, tu_g, t_gg
             cost, final_cost = new_cost, new_cost
             damping = max(damping * 0.2, 1e-9)
-            if first or iteration == 3 or iteration == 8:
+            if first or iteration in {3, 8}:
                 # The noise is learnt as the fit settles; the cost is then counted anew on that scale.
                 noise2 = max(plain / n_free, 1e-12)
                 cost = 1e300

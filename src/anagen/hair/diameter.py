@@ -37,7 +37,7 @@ WIDE_IN_SIGMA = 3.5
 """Hairs wider than this show their blur and their width apart; the image's blur is learnt from them."""
 
 SHAPES = tuple(
-    ProfileShape(gamma, absorbance) for gamma in (1.0, 2.2) for absorbance in (math.inf, 6.0, 3.5, 2.2, 1.5, 1.0)
+    ProfileShape(gamma, absorbance) for gamma in (1.0, 2.2) for absorbance in (math.inf, 12.0, 6.0, 3.5, 2.2, 1.5, 1.0)
 )
 """The candidates for an image: transfer linear or sRGB-like; hair opaque to translucent."""
 
@@ -49,8 +49,9 @@ MAX_SHAPE_HAIRS = 16
 UNKNOWN_BLUR = (math.log(2.0), 1.5)
 """Log blur of an image without wide hairs: 0.4 to 9 px within a standard deviation. Thin hairs do not resolve then."""
 
-MODEL_FLOOR_PX = 0.02
-"""What the Gaussian blur and the binning leave in a width even without noise (docs/methods/hair-diameter.md)."""
+MODEL_FLOOR = 0.018
+"""Relative error left by the model itself (Gaussian blur, one shape for all hairs), from two renderers that do not
+follow it (docs/methods/hair-diameter.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,30 +210,32 @@ def _middle(line: np.ndarray, root_fraction: float, tip_fraction: float) -> np.n
 
 
 def _start(grey: np.ndarray, line: np.ndarray, widest_px: float) -> _Trace:
-    """First width: full width at half depth of the mean profile, walking outward from the middle."""
+    """Take the first width from the mean profile."""
     no_owner = np.full(grey.shape, -1, dtype=np.int32)
     strip = collect_strip(grey, no_owner, line, 0, half_width_px=widest_px, segment_px=len(line))
-    width = _half_depth_width(strip.distance_px, strip.value)
-    return _Trace(line, np.zeros(len(line) - 1), max(0.85 * width, 1.0), max(0.2 * width, 0.8))
+    width = _first_width(strip.distance_px, strip.value)
+    return _Trace(line, np.zeros(len(line) - 1), max(0.8 * width, 1.0), max(0.15 * width, 0.8))
 
 
-def _half_depth_width(distance: np.ndarray, value: np.ndarray) -> float:
-    if len(distance) < 8:
+def _first_width(distance: np.ndarray, value: np.ndarray) -> float:
+    """Full width, at a third of the depth, of what lies under the line: a third spans a faint glare line."""
+    order = np.argsort(distance)
+    d, depth = distance[order], value[order] - float(np.median(value))
+    near = np.flatnonzero(np.abs(d) < max(0.2 * np.abs(d).max(initial=0.0), 2.0))
+    if len(d) < 8 or len(near) == 0:
         return 4.0
-    background = float(np.median(value))
-    near = np.abs(distance) < max(np.abs(distance).max() * 0.15, 2.0)
-    inside = value[near] - background
-    peak = inside[np.argmax(np.abs(inside))]
-    centre = distance[near][np.argmax(np.abs(inside))]
-    below = (value - background) * np.sign(peak) < 0.5 * abs(peak)
-    left = distance[below & (distance < centre)]
-    right = distance[below & (distance > centre)]
-    return float(right.min() - left.max()) if len(left) and len(right) else float(np.ptp(distance) / 4)
+    top = int(near[int(np.argmax(np.abs(depth[near])))])
+    outside = depth / depth[top] < 1 / 3 if depth[top] != 0 else np.ones(len(d), dtype=bool)
+    left, right = d[:top][outside[:top]], d[top:][outside[top:]]
+    return float(right[0] - left[-1]) if len(left) and len(right) else float(np.ptp(d) / 4)
 
 
 def _paint(grey: np.ndarray, full: list[np.ndarray], traces: list[_Trace]) -> np.ndarray:
-    """Each hair's tube: half its width and two blurs."""
-    radius = np.array([0.5 * trace.width_px + 2.0 * trace.sigma_px for trace in traces])
+    """Mark each hair's tube: half its width and two blurs."""
+    width = np.array([trace.width_px for trace in traces])
+    sigma = np.array([trace.sigma_px for trace in traces])
+    # Where a pair touches, the first width is that of both: no tube is wider than the image's wide hairs.
+    radius = 0.5 * np.minimum(width, 1.3 * np.median(width)) + 2.0 * np.minimum(sigma, 1.5 * np.median(sigma))
     return paint_owners((grey.shape[0], grey.shape[1]), full, radius)
 
 
@@ -252,8 +255,8 @@ def _fit(
     max_iterations: int = MAX_ITERATIONS,
 ) -> _Trace:
     fit = fit_bar(
-        strip, width_px=trace.width_px, sigma_px=trace.sigma_px, shape=shape, log_sigma_prior=prior, glare_width=trace.glare_width,
-        max_iterations=max_iterations,
+        strip, width_px=trace.width_px, sigma_px=trace.sigma_px, shape=shape, log_sigma_prior=prior,
+        glare_width=trace.glare_width, max_iterations=max_iterations,
     )  # fmt: skip
     if fit.n_segments_used == 0:
         return replace(trace, fit=fit)
@@ -284,7 +287,7 @@ def _spread_centres(trace: _Trace, n_steps: int) -> np.ndarray:
     if not known.any():
         return np.zeros(n_steps)
     at = (np.arange(len(centre)) + 0.5) * n_steps / len(centre)
-    return np.interp(np.arange(n_steps) + 0.5, at[known], centre[known])
+    return np.asarray(np.interp(np.arange(n_steps) + 0.5, at[known], centre[known]))
 
 
 def _try_glare(strip: Strip, trace: _Trace) -> _Trace:
@@ -310,21 +313,27 @@ def _choose_shape(strips: list[Strip], traces: list[_Trace]) -> _ShapeChoice:
     """
     wide = [k for k, trace in enumerate(traces) if _is_wide(trace)]
     dull = [k for k in wide if not traces[k].glare_width]
-    # A glare line and a rounded profile look alike: where every hair shines, hair is taken as opaque.
-    shapes = SHAPES if len(dull) >= 4 else tuple(shape for shape in SHAPES if math.isinf(shape.absorbance))
-    wide = dull if len(dull) >= 4 else wide
-    wide = sorted(wide, key=lambda k: _log_width_variance(traces[k]))[:MAX_SHAPE_HAIRS]
+    # A glare line and a rounded profile look alike: where most hairs shine they are taken as opaque.
+    shiny = len(dull) < 0.7 * len(wide)
+    wide = sorted(wide if shiny else dull, key=lambda k: _log_width_variance(traces[k]))[:MAX_SHAPE_HAIRS]
     if not wide:
         return _ShapeChoice(ProfileShape(), 0.0)
+    shapes = tuple(shape for shape in SHAPES if math.isinf(shape.absorbance)) if shiny else SHAPES
     fits = [[_fit(strips[k], traces[k], shape, max_iterations=12) for k in wide] for shape in shapes]
-    cost = np.array([[math.inf if trace.fit is None else trace.fit.cost for trace in row] for row in fits])
-    width = np.array([[trace.width_px for trace in row] for row in fits])
+    cost = np.array([[math.nan if trace.fit is None else trace.fit.cost for trace in row] for row in fits])
+    sound = np.isfinite(cost).all(axis=0)
+    if not sound.any():
+        return _ShapeChoice(ProfileShape(), 0.0)
+    cost = cost[:, sound]
+    width = np.array([[trace.width_px for trace in row] for row in fits])[:, sound]
     best = int(np.argmin(cost.sum(axis=1)))
     doubt2 = 0.0
     for other in range(len(shapes)):
         excess = cost[other] - cost[best]
-        z = excess.sum() / max(math.sqrt(len(wide)) * float(np.std(excess)), 1e-9)
-        doubt2 += float(np.mean(width[other] - width[best])) ** 2 * 0.5 * math.erfc(z / math.sqrt(2)) * (other != best)
+        z = excess.sum() / max(math.sqrt(len(excess)) * float(np.std(excess)), 1e-9)
+        doubt2 += (
+            float(np.median(width[other] - width[best])) ** 2 * 0.5 * math.erfc(z / math.sqrt(2)) * (other != best)
+        )
     return _ShapeChoice(shapes[best], math.sqrt(doubt2))
 
 
@@ -373,7 +382,7 @@ def _inflation(traces: list[_Trace]) -> float:
 
 
 def _collect(traces: list[_Trace], um_per_px: float, blur: tuple[float, float], choice: _ShapeChoice) -> DiameterFit:
-    n, inflation, doubt_px = len(traces), _inflation(traces), math.hypot(choice.doubt_px, MODEL_FLOOR_PX)
+    n, inflation, doubt_px = len(traces), _inflation(traces), choice.doubt_px
     diameter, sd, sigma, contrast = (np.full(n, np.nan) for _ in range(4))
     flags: list[tuple[str, ...]] = []
     for k, trace in enumerate(traces):
@@ -382,13 +391,14 @@ def _collect(traces: list[_Trace], um_per_px: float, blur: tuple[float, float], 
             flags.append((DIAMETER_UNRESOLVED, DIAMETER_TOUCHING))
             continue
         sigma[k], contrast[k] = math.exp(fit.log_sigma), fit.contrast
-        relative = math.hypot(math.sqrt(inflation * fit.covariance[0, 0]), doubt_px / math.exp(fit.log_width))
+        width = math.exp(fit.log_width)
+        relative = math.hypot(math.sqrt(inflation * fit.covariance[0, 0]), doubt_px / width, MODEL_FLOOR)
         found = (DIAMETER_GLARE,) if trace.glare_width else ()
         narrowest = NARROWEST_IN_SIGMA if math.isfinite(blur[0]) else WIDE_IN_SIGMA
         if not relative < MAX_RELATIVE_SD or fit.log_width - fit.log_sigma < math.log(narrowest):
             flags.append((DIAMETER_UNRESOLVED, *found))
             continue
-        diameter[k] = math.exp(fit.log_width) * um_per_px
+        diameter[k] = width * um_per_px
         sd[k] = relative * diameter[k]
         flags.append(found)
     return DiameterFit(

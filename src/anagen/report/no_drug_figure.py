@@ -27,12 +27,12 @@ def draw_without_drug(n: int, changes: Sequence[NaturalChange], *, name: str = "
         places = range(len(found))
         axes.barh(places, [100 * p for p in found], color=[GREY] + [ORANGE] * len(changes), height=0.62)
         for place, probability in zip(places, found, strict=True):
-            axes.text(100 * probability + 1.5, place, f"{100 * probability:.0f} %", va="center", color=INK, fontsize=9)
+            axes.text(100 * probability + 1.5, place, f"{100 * probability:.2g} %", va="center", color=INK, fontsize=9)
         axes.set_yticks(places, labels, fontsize=8)
         axes.invert_yaxis()
         axes.set_xlim(0, 112)
         axes.set_xticks([0, 25, 50, 75, 100])
-        axes.set_xlabel(f'studies of {n} people, one arm, that would report "p < 0.05", %')
+        axes.set_xlabel(f"share of studies (n = {n}) with p < 0.05, %")
         spoken = "; ".join(
             f"{c.study}, {c.treatment}: {100 * p:.0f} %" for c, p in zip(changes, found[1:], strict=True)
         )

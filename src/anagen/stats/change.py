@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.records import Estimate, Flag
@@ -176,9 +176,9 @@ def estimate_change(
     return WithinPatientChange(
         n=n,
         n_missing=n_missing,
-        mean_before=_mean_estimate(pre, unit, level),
-        mean_after=_mean_estimate(post, unit, level),
-        mean_change=_mean_estimate(changes, unit, level, "paired t", test=True),
+        mean_before=estimate_mean(pre, unit=unit, level=level),
+        mean_after=estimate_mean(post, unit=unit, level=level),
+        mean_change=estimate_mean(changes, unit=unit, level=level, method="paired t"),
         percent_change=percent,
         sd_change=sd_change,
         correlation=r,
@@ -239,7 +239,7 @@ def estimate_split_scalp(
         "Keep a buffer between the sides and add people who get only the control",
     )
     return SplitScalpDifference(
-        difference=_mean_estimate(difference, unit, level, "paired t of side differences", test=True),
+        difference=estimate_mean(difference, unit=unit, level=level, method="paired t of side differences"),
         treated=estimate_change(treated_before, treated_after, unit=unit, level=level),
         control=estimate_change(control_before, control_after, unit=unit, level=level),
         correlation_sides=_correlation(treated_change, control_change),
@@ -339,6 +339,37 @@ def estimate_ancova(
     )
 
 
+def estimate_mean(values: ArrayLike, *, unit: str = "1", level: float = 0.95, method: str = "one-sample t") -> Estimate:
+    """Estimate a mean with its t interval and the p-value of the mean being 0.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Finite numbers, at least 2.
+    unit : str
+        Unit of the values as printed.
+    level : float
+        Confidence level.
+    method : str
+        As printed.
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    >>> round(estimate_mean([1, 2, 3]).p_value, 4)
+    0.0742
+    """
+    x = np.asarray(values, dtype=float)
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise InputError(f"values must be a list of finite numbers, got shape {x.shape}")
+    if len(x) < 2:
+        raise NotEnoughDataError(f"a mean with an interval needs 2 values, got {len(x)}")
+    return _t_estimate(float(x.mean()), _standard_error(x), len(x) - 1, len(x), unit, level, method, test=True)
+
+
 def _check_paired(columns: dict[str, ArrayLike], level: float) -> tuple[list[np.ndarray], int]:
     """Return the columns without the people who lack a value in any, and how many those were."""
     if not 0 < level < 1:
@@ -357,28 +388,23 @@ def _check_paired(columns: dict[str, ArrayLike], level: float) -> tuple[list[np.
     return list(table[:, complete]), int((~complete).sum())
 
 
-def _mean_estimate(values: np.ndarray, unit: str, level: float, method: str = "t", *, test: bool = False) -> Estimate:
-    n = len(values)
-    return _t_estimate(float(values.mean()), _standard_error(values), n - 1, n, unit, level, method, test=test)
-
-
 def _t_estimate(
     value: float, error: float, df: float, n: int, unit: str, level: float, method: str, *, test: bool
 ) -> Estimate:
-    reach = float(stats.t.isf((1 - level) / 2, df)) * error
-    p_value = float(2 * stats.t.sf(abs(_ratio(value, error)), df)) if test else None
+    reach = -float(special.stdtrit(df, (1 - level) / 2)) * error
+    p_value = float(2 * special.stdtr(df, -abs(_ratio(value, error)))) if test else None
     return Estimate(value, unit, value - reach, value + reach, n, method, level, p_value)
 
 
 def _percent_change(pre: np.ndarray, post: np.ndarray, level: float) -> tuple[Estimate, tuple[Flag, ...]]:
     """Ratio of means by Fieller (1954), J R Stat Soc B 16:175: the ratios rho with |mean(post - rho pre)| < t se."""
     n = len(pre)
-    t = float(stats.t.isf((1 - level) / 2, n - 1))
+    t = -float(special.stdtrit(n - 1, (1 - level) / 2))
     mean_pre, mean_post = float(pre.mean()), float(post.mean())
     (v_pre, cov), (_, v_post) = np.cov(pre, post) / n
     a, b, c = mean_pre**2 - t**2 * v_pre, mean_pre * mean_post - t**2 * cov, mean_post**2 - t**2 * v_post
     method = "ratio of means, Fieller"
-    p_value = _mean_estimate(post - pre, "", level, test=True).p_value
+    p_value = estimate_mean(post - pre, level=level).p_value
     if a <= 0 or mean_pre <= 0:
         flag = Flag(
             "percent-change-undefined",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +10,13 @@ from typing import Any, NamedTuple, cast
 
 import narwhals.stable.v1 as nw
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]  # formulaic's own tables, to hand it factors with their levels
 import polars as pl
 from formulaic import Formula
-from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.records import Flag
+from anagen.stats.model_columns import ModelColumns, plan_columns, read_category, read_formula, recode_to_sums
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -66,8 +66,10 @@ class Design:
         Values of each numeric variable of the formula.
     codes : mapping of str to ndarray
         Level of each row in each categorical variable.
-    spec : object
-        Formulaic's model specification, to build further rows.
+    fixed : str
+        The formula.
+    columns : ModelColumns
+        How to compute further rows.
     roles : Roles
         Names of the columns of the table.
     n_dropped : mapping of str to int
@@ -88,17 +90,43 @@ class Design:
     factors: Mapping[str, tuple[Any, ...]]
     numbers: Mapping[str, Floats]
     codes: Mapping[str, Integers]
-    spec: Any
+    fixed: str
+    columns: ModelColumns
     roles: Roles
     n_dropped: Mapping[str, int]
     flags: tuple[Flag, ...] = field(default=())
 
+    def take(self, rows: Integers, subject: Integers) -> Design:
+        """Give the design of some rows, where `subject` holds the new code of each row's person, without gaps."""
+        return dataclasses.replace(
+            self,
+            X=self.X[rows],
+            y=self.y[rows],
+            weights=self.weights[rows],
+            subject=Factor(tuple(range(int(subject.max()) + 1)), subject.astype(np.intp)),
+            visit=Factor(self.visit.levels, self.visit.codes[rows]),
+            group=Factor(self.group.levels, self.group.codes[rows]),
+            numbers={name: values[rows] for name, values in self.numbers.items()},
+            codes={name: codes[rows] for name, codes in self.codes.items()},
+        )
+
+    def with_response(self, y: Floats) -> Design:
+        """Give the same design with another response of the same rows; rows where it is NaN are left out.
+
+        For simulation: reading a table and a formula takes longer than a fit.
+        """
+        seen = np.isfinite(y)
+        full = dataclasses.replace(self, y=np.asarray(y, dtype=float))
+        if seen.all():
+            return full
+        rows = np.flatnonzero(seen)
+        return full.take(rows, np.unique(self.subject.codes[rows], return_inverse=True)[1])
+
     def sum_coded(self) -> tuple[Floats, Mapping[str, tuple[int, ...]]]:
         """Design matrix of the same rows under sum-to-zero coding of every factor, and the columns of each term."""
-        formula = Formula(_recode_to_sums(self.spec.formula, self.factors))
-        spec, X = _build_design(formula, len(self.y), self.codes, self.factors, self.numbers)
-        places = [tuple(range(*place.indices(X.shape[1]))) for place in spec.term_slices.values()]
-        return X, dict(zip(self.terms, places, strict=True))
+        fixed = recode_to_sums(self.fixed, self.factors)
+        columns, X = plan_columns(fixed, len(self.y), self.codes, self.factors, self.numbers)
+        return X, dict(zip(self.terms, columns.terms.values(), strict=True))
 
     def read_rows(self, table: object) -> Floats:
         """Design matrix of the rows of another table, which needs the variables of the formula.
@@ -123,7 +151,14 @@ class Design:
 
     def rows_for(self, grid: Mapping[str, Sequence[Any]]) -> Floats:
         """Design matrix of further rows, given as one sequence of values for each variable of the formula."""
-        return _build_rows(self.spec, _as_pandas(grid, self.factors))
+        codes, numbers = {}, {}
+        for name, values in grid.items():
+            if name in self.factors:
+                codes[name] = _code_levels(name, values, self.factors[name])
+            else:
+                numbers[name] = np.asarray(values, dtype=float)
+        n = len(next(iter(grid.values()))) if grid else 1
+        return self.columns.compute(n, codes, numbers)
 
 
 def read_table(table: object) -> pl.DataFrame:
@@ -206,7 +241,7 @@ def read_design(
         When no rows are left.
     """
     frame = read_table(table)
-    formula = _read_formula(fixed)
+    formula = read_formula(fixed)
     _check_columns(frame, formula, response=response, subject=subject, visit=visit, group=group, weights=weights)
     variables = sorted(str(name) for name in formula.required_variables)
     if response in variables:
@@ -227,7 +262,7 @@ def read_design(
             codes[name], factors[name] = factor.codes, factor.levels
         else:
             numbers[name] = _read_numbers(frame, name, "covariate")
-    spec, X = _build_design(formula, frame.height, codes, factors, numbers)
+    columns, X = plan_columns(fixed, frame.height, codes, factors, numbers)
     w = _read_weights(frame, weights)
     which = (
         Factor(("all",), np.zeros(frame.height, dtype=np.intp))
@@ -235,7 +270,7 @@ def read_design(
         else _read_factor(frame[group], sort=None)
     )
     kept = independent_columns(X * np.sqrt(w)[:, None])
-    names = tuple(str(name) for name in spec.column_names)
+    names = columns.names
     if len(kept) < len(names):
         lost = [names[j] for j in np.setdiff1d(np.arange(len(names)), kept)]
         flags.append(
@@ -248,12 +283,11 @@ def read_design(
                 0.0,
             )
         )
-    terms = {str(term): tuple(range(*place.indices(len(names)))) for term, place in spec.term_slices.items()}
     roles = Roles(response, subject, visit, group, weights)
     return Design(
         X,
         names,
-        terms,
+        columns.terms,
         kept,
         y,
         w,
@@ -263,20 +297,12 @@ def read_design(
         factors,
         numbers,
         codes,
-        spec,
+        fixed,
+        columns,
         roles,
         n_dropped,
         tuple(flags),
     )
-
-
-def _read_formula(fixed: str) -> Formula:
-    if "~" in fixed:
-        raise InputError(f"fixed = {fixed!r}: give the right-hand side only, such as 'ARM * VISIT'")
-    try:
-        return Formula(fixed)
-    except (FormulaicError, SyntaxError, ValueError) as error:
-        raise InputError(f"fixed = {fixed!r} is not a formula: {error}") from error
 
 
 def _check_columns(frame: pl.DataFrame, formula: Formula, **roles: str | None) -> None:
@@ -393,75 +419,18 @@ def _as_categories(formula: Formula, frame: pl.DataFrame, variables: Sequence[st
     named = {name for name in variables if not frame[name].dtype.is_numeric()}
     for term in formula:
         for factor in term.factors:
-            name = _read_category(str(factor))
+            name = read_category(str(factor))
             if name is not None and name in variables:
                 named.add(name)
     return named
 
 
-def _recode_to_sums(formula: Formula, factors: Mapping[str, tuple[Any, ...]]) -> str:
-    terms = []
-    for term in formula:
-        names = [_read_category(str(factor)) or str(factor) for factor in term.factors]
-        terms.append(":".join(f"C({_quote(name)}, contr.sum)" if name in factors else _quote(name) for name in names))
-    return " + ".join(["1" if "1" in terms else "0", *(term for term in terms if term != "1")])
-
-
-def _read_category(factor: str) -> str | None:
-    """Give the variable inside C(...), or None where there is no C."""
-    inside = re.match(r"^C\(\s*([A-Za-z_.][\w.]*|`[^`]+`)\s*[,)]", factor)
-    return inside[1].strip("`") if inside else None
-
-
-def _quote(name: str) -> str:
-    return f"`{name}`" if re.search(r"\s|-", name) and "(" not in name else name
-
-
-def _build_design(
-    formula: Formula,
-    n_rows: int,
-    codes: Mapping[str, Integers],
-    factors: Mapping[str, tuple[Any, ...]],
-    numbers: Mapping[str, Floats],
-) -> tuple[Any, Floats]:
-    columns: dict[str, Any] = {name: pd.Categorical.from_codes(codes[name], list(factors[name])) for name in codes}
-    columns |= dict(numbers)
-    data = pd.DataFrame(columns, index=range(n_rows), copy=False)
-    try:
-        matrix = formula.get_model_matrix(data, output="numpy", na_action="ignore")
-    except (FormulaicError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"fixed: the formula cannot be computed from the table: {error}") from error
-    return matrix.model_spec, _check_matrix(matrix, matrix.model_spec.column_names)
-
-
-def _build_rows(spec: Any, data: pd.DataFrame) -> Floats:
-    matrix = spec.get_model_matrix(data, output="numpy", na_action="ignore")
-    return _check_matrix(matrix, spec.column_names)
-
-
-def _check_matrix(matrix: Any, names: Sequence[str]) -> Floats:
-    X = np.asarray(matrix, dtype=float)
-    bad = [str(name) for name, column in zip(names, X.T, strict=True) if not np.all(np.isfinite(column))]
-    if bad:
-        raise InputError(
-            f"fixed: {', '.join(bad)} is not finite in some rows: check the values and the functions applied"
-        )
-    return X
-
-
-def _as_pandas(grid: Mapping[str, Sequence[Any]], factors: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
-    columns: dict[str, Any] = {}
-    for name, values in grid.items():
-        if name in factors:
-            place = {level: k for k, level in enumerate(factors[name])}
-            unknown = [value for value in values if value not in place]
-            if unknown:
-                raise InputError(f"{name} has no level {unknown[0]!r}; it has {', '.join(map(str, factors[name]))}")
-            columns[name] = pd.Categorical.from_codes([place[value] for value in values], list(factors[name]))
-        else:
-            columns[name] = np.asarray(values, dtype=float)
-    n = len(next(iter(columns.values()))) if columns else 1
-    return pd.DataFrame(columns, index=range(n))
+def _code_levels(name: str, values: Sequence[Any], levels: tuple[Any, ...]) -> Integers:
+    place = {level: k for k, level in enumerate(levels)}
+    unknown = [value for value in values if value not in place]
+    if unknown:
+        raise InputError(f"{name} has no level {unknown[0]!r}; it has {', '.join(map(str, levels))}")
+    return np.fromiter((place[value] for value in values), np.intp, len(values))
 
 
 def independent_columns(X: Floats) -> Integers:

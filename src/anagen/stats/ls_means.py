@@ -65,6 +65,34 @@ def mean_rows(
     return pl.DataFrame({name: [cell[k] for cell in cells] for k, name in enumerate(by)}), L
 
 
+def mean_rows_at_each(design: Design, by: Sequence[str], numbers: Mapping[str, Floats], n: int) -> Floats:
+    """Give the combinations of `mean_rows`, equal weights, at each of several settings of the numeric variables.
+
+    Parameters
+    ----------
+    design : Design
+        The data as the model saw them.
+    by : sequence of str
+        Factors whose combinations get a mean each.
+    numbers : mapping of str to ndarray of shape (n,)
+        Settings of every numeric variable.
+    n : int
+        How many settings.
+
+    Returns
+    -------
+    ndarray, shape (n, n_means, p)
+    """
+    order = [*by, *(name for name in design.factors if name not in by)]
+    grid = list(itertools.product(*(design.factors[name] for name in order)))
+    columns: dict[str, Sequence[Any]] = {name: [point[k] for point in grid] * n for k, name in enumerate(order)}
+    columns |= {name: np.repeat(values, len(grid)).tolist() for name, values in numbers.items()}
+    n_means = int(np.prod([len(design.factors[name]) for name in by], initial=1))
+    X = design.rows_for(columns).reshape(n, n_means, len(grid) // n_means, -1)
+    rows: Floats = X.mean(axis=2)
+    return rows
+
+
 def contrast_rows(
     design: Design,
     of: str,

@@ -13,7 +13,7 @@ from anagen.study import tables
 from anagen.study.eligibility import criteria_failed
 from anagen.study.findings import Finding
 from anagen.study.paths import find_inside
-from anagen.study.protocol import InstrumentUse, Protocol
+from anagen.study.protocol import InstrumentUse, Protocol, mend_enough
 from anagen.study.raw_table import RawTable, ReadTable
 from anagen.study.records import AdverseEvent, Density, Lot, Movie, Participant, ScalpImage, SurveyAnswer
 from anagen.study.tables import Context
@@ -92,6 +92,8 @@ class Reading:
         All of them, in the order of the files.
     participants, images, lots, movies : tuple
         Every row without a fault, those of people left out included.
+    files : frozenset of str
+        Every file of the folder that a row names, sound or not.
     """
 
     study: Study | None
@@ -100,6 +102,7 @@ class Reading:
     images: tuple[ScalpImage, ...] = ()
     lots: tuple[Lot, ...] = ()
     movies: tuple[Movie, ...] = ()
+    files: frozenset[str] = frozenset()
 
 
 def load_study(
@@ -162,7 +165,7 @@ def read_study(
     events = _of(tables.events_of, events_table, context)
     protocol = context.protocol
     if protocol is None:
-        return Reading(None, tuple(context.findings), people, images, lots, movies)
+        return Reading(None, tuple(context.findings), people, images, lots, movies, frozenset(context.files))
 
     _check_lots(people, lots, movies, context)
     used_images, densities = _within_windows(images, context), _within_windows(densities, context)
@@ -173,7 +176,7 @@ def read_study(
     _note_left_out_rows(kept, people, {"images": used_images, "densities": densities, "answers": answers}, context)
     findings = tuple(context.findings)
     if any(finding.effect == "stop" for finding in findings):
-        return Reading(None, findings, people, images, lots, movies)
+        return Reading(None, findings, people, images, lots, movies, frozenset(context.files))
     enrolled = {p.participant for p in people if p.status == "enrolled"}
     study = Study(
         folder=folder,
@@ -189,7 +192,7 @@ def read_study(
         adverse_events_collected=events_table is not None,
         findings=findings,
     )
-    return Reading(study, findings, people, images, lots, movies)
+    return Reading(study, findings, people, images, lots, movies, frozenset(context.files))
 
 
 def _of(
@@ -199,9 +202,14 @@ def _of(
 
 
 def _protocol(context: Context) -> Protocol | None:
-    path = context.folder / "protocol.toml"
+    """Read the plan; of a faulty one what is sound, so that the tables are checked all the same."""
+    path, plan = context.folder / "protocol.toml", None
     try:
-        return Protocol.from_toml(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        try:
+            return Protocol.from_toml(text)
+        except InputFaults as error:
+            faults, plan = list(error.faults), mend_enough(text)
     except FileNotFoundError:
         faults = [Fault("protocol.toml", "there is no such file", "`anagen init` writes one to fill in")]
     except UnicodeDecodeError as error:
@@ -209,10 +217,8 @@ def _protocol(context: Context) -> Protocol | None:
         faults = [Fault("protocol.toml", "not UTF-8 text", "save it as UTF-8 in the editor's save dialogue", row=row)]
     except OSError as error:
         faults = [Fault("protocol.toml", f"cannot be read: {error.strerror}", "look at its permissions")]
-    except InputFaults as error:
-        faults = list(error.faults)
     context.findings.extend(Finding("stop", "bad-protocol", fault) for fault in faults)
-    return None
+    return plan
 
 
 def _read_instruments(context: Context) -> None:
@@ -433,7 +439,7 @@ def _note_missed(
                 if ("images.csv", person.participant, visit.name, site) not in context.tried:
                     _note_one_missed(person, visit.name, "images.csv", f"no image of the scalp site {site}", context)
         for use in protocol.instruments:
-            for name in use.visits:
+            for name in (visit.name for visit in protocol.visits if visit.name in use.visits):
                 if ("survey.csv", person.participant, name, use.name) not in context.tried:
                     _note_one_missed(person, name, "survey.csv", f"no answer to {use.name}", context)
 
@@ -441,6 +447,8 @@ def _note_missed(
 def _note_one_missed(person: Participant, visit_name: str, file: str, what: str, context: Context) -> None:
     if context.protocol is None or not (context.folder / file).exists():
         return
+    if any(f.code == "unknown-name" and f.fault.file == file for f in context.findings):
+        return  # it may be there under a misspelt name
     visit = context.protocol.visit(visit_name)
     closes_on = visit_window(visit, person.enrolled_on).closes_on if person.enrolled_on else None
     if person.withdrawn_on and closes_on and person.withdrawn_on <= closes_on:

@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
@@ -221,6 +222,61 @@ class Protocol(_Section):
         return tuple(v.name for v in sorted(self.visits, key=lambda v: v.week) if v.name in wanted)
 
 
+def mend_enough(text: str) -> Protocol | None:
+    """Build a plan from a faulty protocol.toml without its faulty keys, good enough to check the tables against.
+
+    Parameters
+    ----------
+    text : str
+        The file's text, which `Protocol.from_toml` refused.
+
+    Returns
+    -------
+    Protocol or None
+        None when a key that the plan cannot do without is faulty. Nothing may be analysed by it.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
+    for _ in range(3):  # what is taken away in one round may be missing in the next
+        try:
+            return Protocol.model_validate(data)
+        except ValidationError as error:
+            for fault in error.errors():
+                place = _place_of(dict(fault))
+                if fault["type"] == "missing":
+                    _fill(data, place)
+                else:
+                    _remove(data, place)
+    return None
+
+
+FILLERS = {"title": "-", "question": "-", "unit": "-", "product": "-", "days_before": 365, "days_after": 365}
+"""What stands in for keys that decide nothing about the tables; windows open wide, so that nobody is called late."""
+
+
+def _fill(data: Any, place: tuple[int | str, ...]) -> None:
+    for part in place[:-1]:
+        data = data[part]
+    if place[-1] in FILLERS:
+        data[place[-1]] = FILLERS[str(place[-1])]
+
+
+def _remove(data: Any, place: tuple[int | str, ...]) -> None:
+    """Take away what stands at a place: the key itself, or the whole key whose list holds it."""
+    keys = [part for part in place if isinstance(part, str)]
+    for part in place:
+        last_key = bool(keys) and part == keys[-1]
+        if isinstance(data, dict) and last_key:
+            data.pop(part, None)
+            return
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return
+
+
 def _named(items: Sequence[Item], name: str) -> Item:
     for item in items:
         if getattr(item, "name", None) == name:
@@ -238,6 +294,11 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     >>> did_you_mean("x", ["visits", "arms"])
     'known: visits, arms.'
     """
+    return _nearest(word, tuple(known))
+
+
+@lru_cache(maxsize=10_000)  # one misspelt participant stands in many rows, and each search takes milliseconds
+def _nearest(word: str, known: tuple[str, ...]) -> str:
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     if close:
@@ -257,9 +318,7 @@ def _syntax_fault(message: str, file: str) -> Fault:
 
 
 def _key_fault(model: type[BaseModel], error: dict[str, Any], text: str, file: str) -> Fault:
-    place = tuple(
-        part for part in error["loc"] if isinstance(part, int) or not part.startswith(("function-", "tuple["))
-    )
+    place = _place_of(error)
     key, kind = str(place[-1]), error["type"]
     value = None if kind == "missing" else _short(error["input"])
     if kind == "extra_forbidden":
@@ -271,6 +330,11 @@ def _key_fault(model: type[BaseModel], error: dict[str, Any], text: str, file: s
         rule = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         way_out = "change the value"
     return Fault(file, rule, way_out, row=line_of_key(text, place), column=_dotted(place), value=value)
+
+
+def _place_of(error: dict[str, Any]) -> tuple[int | str, ...]:
+    """Keys and list indices that lead to a faulty value, without pydantic's names of its own steps."""
+    return tuple(part for part in error["loc"] if isinstance(part, int) or not part.startswith(("function-", "tuple[")))
 
 
 def _section_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:

@@ -62,7 +62,7 @@ COLUMNS: Final[Mapping[str, Columns]] = {
     "lots.csv": Columns(
         ("lot",),
         (
-            "product", "role", "export_file", "stated_mean_nm", "stated_mode_nm", "stated_concentration_per_ml",
+            "product", "role", "export_file", "dilution", "stated_mean_nm", "stated_mode_nm", "stated_concentration_per_ml",
             "made_on", "note",
         ),
     ),
@@ -111,6 +111,8 @@ class Context:
         Grows.
     tried : set
         (table, participant, visit, site) of every row, sound or not: what is faulty is not also missing.
+    files : set of str
+        Every file of the folder that a row names, sound or not.
     """
 
     folder: Path
@@ -121,6 +123,7 @@ class Context:
     instruments: dict[str, Instrument] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     tried: set[tuple[str, str, str, str]] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
 
     def find(self, effect: Effect, code: str, fault: Fault, **who: str | None) -> None:
         """Note something about a whole file."""
@@ -256,6 +259,7 @@ def lots_of(table: RawTable, context: Context) -> tuple[Lot, ...]:
             product=row.text("product"),
             role=role.get(row.one_of("role", ("product", "standard", "blank"), required=False), "product"),
             export_file=_file(row, "export_file", context, shelf="lots", required=False),
+            dilution=row.number("dilution", unit="times", low=1, high=1e9, required=False, example="1000"),
             stated_mean_nm=row.number("stated_mean_nm", unit="nm", low=1, high=100_000, required=False, example="120"),
             stated_mode_nm=row.number("stated_mode_nm", unit="nm", low=1, high=100_000, required=False, example="100"),
             stated_concentration_per_ml=row.number(
@@ -464,6 +468,7 @@ def _file(
         return None
     found = find_inside(context.folder, text, shelf)
     if found.path is not None:
+        context.files.add(found.path)
         return found.path
     row.fault(
         column, found.rule, found.way_out, effect="stop" if found.outside else "exclude",

@@ -7,6 +7,7 @@ particle-tracking measurement needs to be repeated (settings, medium, calibratio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -14,6 +15,7 @@ from typing import Final, Literal
 import polars as pl
 
 from anagen.errors import InputError
+from anagen.vesicles.measurement import ALGORITHM, VERSION, VesicleMeasurement
 
 AskedBy = Literal["MISEV2023", "EV-TRACK", "measurement"]
 
@@ -153,3 +155,43 @@ class LotRecord:
             },
             schema_overrides={"value": pl.String},
         )
+
+
+def record_of_movie(measured: VesicleMeasurement, *, n_movies: int = 1) -> LotRecord:
+    """Fill a record with every setting and finding that one of Anagen's own measurements knows.
+
+    Parameters
+    ----------
+    measured : VesicleMeasurement
+        From `measure_movie`.
+    n_movies : int
+        How many movies of the lot were measured like this.
+    """
+    settings = measured.settings
+    row, col = measured.drift_um_per_s
+    values = {
+        "software": f"Anagen, {ALGORITHM} {VERSION}",
+        "dilution": f"{measured.dilution:g}",
+        "dilution_applied": "yes",
+        "temperature_c": f"{settings['temperature_c']:g}",
+        "viscosity_mpa_s": f"{settings['viscosity_mpa_s']:.4g}",
+        "um_per_px": f"{settings['um_per_px']:g}",
+        "frames_per_s": f"{settings['frames_per_s']:g}",
+        "exposure_ms": f"{1000 * settings['exposure_s']:.4g}",
+        "n_movies": str(n_movies),
+        "n_frames": str(measured.n_frames),
+        "detection_threshold": f"signal-to-noise ratio {settings['threshold']:g}",
+        "min_track_frames": str(settings["min_track_frames"]),
+        "max_jump": f"{measured.search_radius_um:.3g} um",
+        "distribution_method": "likelihood of each track's steps, deconvolved",
+        "weighting": measured.sizes.weighting,
+        "percentile_convention": "interpolated at bins' upper edges",
+        "particles_per_frame": f"{measured.spots_per_frame:.1f}",
+        "n_tracks": str(measured.n_tracks),
+        "drift": f"{row:+.2f}, {col:+.2f} um/s (row, column)",
+        "warnings": " | ".join(flag.message for flag in measured.flags) or "none",
+        "replicates_technical": f"{n_movies} movie{'s' if n_movies > 1 else ''}",
+    }
+    if math.isfinite(measured.detection_volume_um3):
+        values["detection_volume_um3"] = f"{measured.detection_volume_um3:.4g} (given or calibrated)"
+    return LotRecord(values)

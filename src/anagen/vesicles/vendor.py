@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -172,9 +173,13 @@ class VendorLot:
     def _concentration(self, dilution: float | None) -> Estimate:
         factor = self._factor(dilution)
         values = factor * np.array([run.concentration_per_ml for run in self.good_runs])
+        known = self.dilution_applied or dilution is not None or not math.isnan(self.dilution)
+        of = "" if known else "; of the sample as measured, its dilution is not recorded"
         if len(values) > 1:
-            return _mean_with_interval(values, "particles/mL")
-        return Estimate(float(values[0]), "particles/mL", math.nan, math.nan, 1, "one run; no interval can be given")
+            found = _mean_with_interval(values, "particles/mL")
+            return dataclasses.replace(found, method=found.method + of)
+        method = f"one run; no interval can be given{of}"
+        return Estimate(float(values[0]), "particles/mL", math.nan, math.nan, 1, method)
 
     def _factor(self, dilution: float | None) -> float:
         if dilution is not None and not dilution >= 1:

@@ -171,7 +171,7 @@ def _mmrm_changes(protocol: Protocol, outcome: Outcome, values: pl.DataFrame, no
         level=1 - plan.alpha,
     )
     notes.append(f"{outcome.label or outcome.name}: {fit.description}.")
-    notes.extend(flag.message for flag in fit.flags)
+    notes.extend(flag.message for flag in fit.flags if flag.severity != "note")
     for visit, row in zip(outcome.visits, fit.contrasts(of="visit").iter_rows(named=True), strict=True):
         yield Comparison(
             visit, f"{outcome.baseline} to {visit}", _estimate(row, outcome, fit.n_subjects, "MMRM", plan.alpha), MAIN
@@ -201,7 +201,7 @@ def _parallel(protocol: Protocol, outcome: Outcome, values: pl.DataFrame, notes:
         level=1 - plan.alpha,
     )
     notes.append(f"{outcome.label or outcome.name}: change from baseline, adjusted for it; {fit.description}.")
-    notes.extend(flag.message for flag in fit.flags)
+    notes.extend(flag.message for flag in fit.flags if flag.severity != "note")
     contrasts = fit.contrasts(of="arm", by="visit" if several else None)
     for row in contrasts.iter_rows(named=True):
         visit = str(row["visit"]) if several else outcome.visits[0]

@@ -280,16 +280,13 @@ def _unreadable(
 
 def _unlisted(folder: Path, reading: Reading) -> Iterator[Finding]:
     """Files that lie in the folder but stand in no table: forgotten, or spelled another way."""
-    named = {image.file for image in reading.images} | {image.mask for image in reading.images}
-    named |= {movie.file for movie in reading.movies} | {lot.export_file for lot in reading.lots}
-    named |= {f.fault.value for f in reading.findings if f.fault.column in {"file", "mask", "export_file"}}
     for shelf, table in (("images", "images.csv"), ("movies", "movies.csv"), ("lots", "lots.csv")):
         place = folder / shelf
         names = sorted(p.name for p in place.iterdir() if not p.name.startswith(".")) if place.is_dir() else []
-        missing = [name for name in names if f"{shelf}/{name}" not in named and name not in named]
+        missing = [name for name in names if f"{shelf}/{name}" not in reading.files]
         if missing:
             shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-            rule = f"{len(missing)} of {len(names)} in {shelf}/ stand in no sound row: {shown}"
+            rule = f"{len(missing)} of {len(names)} in {shelf}/ stand in no row: {shown}"
             yield Finding(
                 "note", "unlisted-file", Fault(table, rule, "add their rows if they belong to it"), expected=True
             )

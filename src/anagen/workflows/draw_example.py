@@ -13,6 +13,9 @@ from anagen.study.folder import Study
 from anagen.workflows.collect import MeasuredImage
 from anagen.workflows.ports import ReadImage
 
+PAGE_WIDTH_PX = 720
+"""Twice the width at which the page shows it, for sharp screens."""
+
 
 def draw_example(
     study: Study,
@@ -47,5 +50,5 @@ def draw_example(
     return ExampleImage(
         f"{who}: {found}",
         f"Scalp photograph of {who} with the traced hairs; {found}.",
-        *encode_jpeg(draw_hairs(pixels, hairs)),
+        *encode_jpeg(draw_hairs(pixels, hairs, width_px=PAGE_WIDTH_PX, line_px=2, numbers=False)),
     )

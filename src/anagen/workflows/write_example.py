@@ -75,11 +75,14 @@ class MovieTask:
         Its truth.
     seed : tuple of int
         Entropy of its own Generator.
+    n_frames : int
+        Its length.
     """
 
     path: Path
     lot: PlantedLot
     seed: tuple[int, ...]
+    n_frames: int
 
 
 Planted = list[dict[str, Any]]
@@ -102,7 +105,9 @@ class ExamplePorts:
     progress: Progress
 
 
-def write_example_study(folder: Path, *, seed: int, ports: ExamplePorts) -> SyntheticTrial:
+def write_example_study(
+    folder: Path, *, seed: int, ports: ExamplePorts, n_enrolled: int = 30, n_frames: int = N_FRAMES
+) -> SyntheticTrial:
     """Write a study folder whose truth is known.
 
     Parameters
@@ -113,6 +118,8 @@ def write_example_study(folder: Path, *, seed: int, ports: ExamplePorts) -> Synt
         The same seed gives the same bytes.
     ports : ExamplePorts
         From `anagen.wiring`.
+    n_enrolled, n_frames : int
+        Participants enrolled, and length of each movie: the source study's 30 unless said.
 
     Returns
     -------
@@ -125,8 +132,8 @@ def write_example_study(folder: Path, *, seed: int, ports: ExamplePorts) -> Synt
         When the folder holds something else.
     """
     _check_folder(folder)
-    trial = simulate_trial(np.random.default_rng(seed))
-    tasks = _list_tasks(folder, trial, seed)
+    trial = simulate_trial(np.random.default_rng(seed), n_enrolled=n_enrolled)
+    tasks = _list_tasks(folder, trial, seed, n_frames)
     for name in ("images", "movies"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     template = resources.files("anagen.workflows").joinpath("templates", "example_protocol.toml")
@@ -155,7 +162,7 @@ def _render_movie(task: MovieTask, write_movie: WriteMovie) -> Planted:
     simulated = simulate_movie(
         np.random.default_rng(task.seed),
         sizes_nm=lognormal_sizes(lot.median_nm, lot.geometric_sd),
-        n_frames=N_FRAMES,
+        n_frames=task.n_frames,
         n_particles=N_PARTICLES,
         um_per_px=MOVIE["um_per_px"],
         frames_per_s=MOVIE["frames_per_s"],
@@ -223,13 +230,13 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"{folder} is a file: give the name of a new folder")
 
 
-def _list_tasks(folder: Path, trial: SyntheticTrial, seed: int) -> list[PhotoTask | MovieTask]:
+def _list_tasks(folder: Path, trial: SyntheticTrial, seed: int, n_frames: int) -> list[PhotoTask | MovieTask]:
     skin = {row["participant"]: row["fitzpatrick"] for row in trial.participants.iter_rows(named=True)}
     by_person: dict[str, list[PlantedVisit]] = {}
     for visit in trial.visits:
         by_person.setdefault(visit.participant, []).append(visit)
     tasks: list[PhotoTask | MovieTask] = [
-        MovieTask(folder / "movies" / f"{lot.lot}-{replicate + 1}.tif", lot, (seed, 2, index, replicate))
+        MovieTask(folder / "movies" / f"{lot.lot}-{replicate + 1}.tif", lot, (seed, 2, index, replicate), n_frames)
         for index, lot in enumerate(trial.lots)
         for replicate in range(N_REPLICATES)
     ]
