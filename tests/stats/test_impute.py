@@ -171,7 +171,7 @@ def test_the_tipping_point_is_where_p_crosses(trial):
 
 @pytest.mark.parametrize("uncertainty", ["bayes", "bootstrap"])
 def test_draws_under_mar_centre_on_the_mmrm(trial, uncertainty):
-    # 60 draws: the Monte-Carlo error of the mean is about sqrt(B / 60), a tenth of the standard error
+    # 40 draws: the Monte-Carlo error of the mean is about sqrt(B / 40), a tenth of the standard error
     mmrm = fit_mmrm(trial, response="y", fixed=FORMULA, subject="id", visit="visit").contrasts(of="arm", by="visit")
     result = analyse_imputed(
         trial,
@@ -179,13 +179,13 @@ def test_draws_under_mar_centre_on_the_mmrm(trial, uncertainty):
         analysis="arm + base",
         strategy="mar",
         uncertainty=uncertainty,
-        n_imputations=60,
+        n_imputations=40,
         rng=np.random.default_rng(2),
         **NAMES,
     )
     row, exact = result.table.row(-1, named=True), mmrm.row(-1, named=True)
     assert row["estimate"] == pytest.approx(exact["estimate"], abs=0.25 * exact["std_error"])
-    assert row["std_error"] == pytest.approx(exact["std_error"], rel=0.12)
+    assert row["std_error"] == pytest.approx(exact["std_error"], rel=0.15)
     assert row["df"] < 41
 
 

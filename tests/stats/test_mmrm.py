@@ -22,7 +22,7 @@ FULL = "RACE + SEX + ARMCD * AVISIT"
 FORMULAS = {"simple": "ARMCD", "full": FULL}
 METHODS = {
     "Asymptotic": "satterthwaite",
-    "Kenward-Roger": "kenward-roger",
+    "Kenward-Roger": "kenward-roger-r",
     "Kenward-Roger-Linear": "kenward-roger-linear",
 }
 
@@ -64,13 +64,15 @@ def test_two_complete_visits_are_the_paired_t_test(df, covariance):
 
 
 def test_sleep_data_of_r_are_the_paired_t_test(shared):
-    # R's mmrm with its own Kenward-Roger gives .33855 here (openpharma/mmrm issue 510); the t-test has .38896.
+    # R's mmrm with its default Kenward-Roger gives .33855 here (openpharma/mmrm issue 510); the t-test has .38896.
     table = pl.read_csv(shared("stats/sleep.csv")).with_columns(pl.col("group", "ID").cast(pl.String))
     expected = json.loads(shared("stats/misc_expected.json").read_text())["sleep"]["paired_t"]
     row = fit_mmrm(table, response="extra", fixed="group", subject="ID", visit="group").coefficients.row(1, named=True)
     for ours, theirs in (("estimate", "est"), ("std_error", "se"), ("statistic", "t"), ("df", "df"), ("p_value", "p")):
         assert row[ours] == pytest.approx(expected[theirs], rel=1e-9)
     assert [row["ci_low"], row["ci_high"]] == pytest.approx(expected["ci"], rel=1e-9)
+    as_r = fit_mmrm(table, response="extra", fixed="group", subject="ID", visit="group", df="kenward-roger-r")
+    assert as_r.coefficients["std_error"][1] == pytest.approx(0.338551036458444, rel=1e-5)  # mmrm's default optimum
 
 
 def test_one_visit_is_the_two_sample_t_test():
@@ -163,11 +165,7 @@ def r_entries():
     for model in FORMULAS:
         for structure in ("us", "toeph", "ar1", "cs"):
             for method in ("REML", "ML"):
-                yield from (
-                    (model, structure, method, df)
-                    for df in ("Asymptotic", "Kenward-Roger-Linear")
-                    if method == "REML" or df == "Asymptotic"
-                )
+                yield from ((model, structure, method, df) for df in METHODS if method == "REML" or df == "Asymptotic")
 
 
 @pytest.mark.parametrize(("model", "structure", "method", "df"), list(r_entries()))
@@ -404,6 +402,7 @@ def bad(fev, **changes):
         ({"df": "kr"}, "df must be one of kenward-roger"),
         ({"method": "ml"}, "use method='reml'"),
         ({"std_errors": "sandwich"}, "use 'satterthwaite'"),
+        ({"df": "kenward-roger-r", "group": "ARMCD"}, "for one covariance only"),
         ({"level": 95}, "level must lie between 0 and 1"),
         ({"fixed": "np.log(FEV1_BL - 30)"}, "is not finite"),
     ],

@@ -19,7 +19,7 @@ def made_up_rows(seed=0, n=30):
     return n, codes, {"x": rng.normal(size=n), "z": rng.normal(size=n)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     terms=st.lists(
         st.lists(st.sampled_from(["arm", "visit", "C(site)", "x", "z"]), min_size=1, max_size=3, unique=True).map(

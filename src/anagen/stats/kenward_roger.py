@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 
 def kenward_roger_covariance(
-    data: SufficientData, at: Evaluation, sigma: Derivatives, P: Floats, W: Floats, *, linear: bool
+    data: SufficientData, at: Evaluation, sigma: Derivatives, P: Floats, W: Floats, curvature: Floats | None
 ) -> Floats:
     """Adjust the covariance of the coefficients for the covariance parameters having been estimated.
 
@@ -32,8 +32,9 @@ def kenward_roger_covariance(
         X' O^-1 D_h O^-1 X.
     W : ndarray, shape (k, k)
         Covariance of the covariance parameters.
-    linear : bool
-        Leave out R, as SAS does under ddfm=kr(linear).
+    curvature : ndarray, shape (m, m), or None
+        sum_hj W_hj d2 Sigma / dh dj, the R of the formula before it is wrapped in the design; None leaves it out, as
+        SAS does under ddfm=kr(linear).
 
     Returns
     -------
@@ -53,8 +54,8 @@ def kenward_roger_covariance(
     weighted = (flat.T @ W @ flat).reshape(m, m, m, m)
     kernel = weighted.transpose(0, 3, 1, 2).reshape(m * m, m * m)
     middle = (at.inverse.reshape(-1, m * m) @ kernel.T).reshape(-1, m, m)
-    if not linear and sigma.second is not None:
-        middle = middle - 0.25 * np.tensordot(W, sigma.second, axes=2)
+    if curvature is not None:
+        middle = middle - 0.25 * curvature
     solved = at.solved.reshape(-1, p)
     spread = solved.T @ (middle[data.pattern] @ at.solved).reshape(-1, p)
     weighted_P = np.tensordot(W, P, axes=1)

@@ -82,7 +82,10 @@ def maximise_likelihood(
         raise ConvergenceError(f"{structure.name}: no positive definite covariance to start from")
     slopes = differentiate(data, at, sigma, restricted=restricted)
     for iteration in range(1, max_iterations + 1):
-        step, decrement, is_newton = _choose_step(slopes, fisher=iteration <= N_FISHER_STEPS)
+        chosen = _choose_step(slopes, fisher=iteration <= N_FISHER_STEPS)
+        if chosen is None:
+            break
+        step, decrement, is_newton = chosen
         found = _search_line(data, structure, theta, at, step, decrement, restricted=restricted)
         if found is None:
             break
@@ -93,7 +96,7 @@ def maximise_likelihood(
     return _check_optimum(structure, theta, sigma, at, slopes, max_iterations)
 
 
-def _choose_step(slopes: Slopes, *, fisher: bool) -> tuple[Floats, float, bool]:
+def _choose_step(slopes: Slopes, *, fisher: bool) -> tuple[Floats, float, bool] | None:
     """Newton where the deviance curves upwards and the end is near or Fisher's steps are done; Fisher's step else."""
     newton = _solve_positive(slopes.observed, slopes.gradient)
     if newton is not None:
@@ -102,9 +105,7 @@ def _choose_step(slopes: Slopes, *, fisher: bool) -> tuple[Floats, float, bool]:
             return -0.5 * newton, decrement, True
     scoring = _solve_positive(slopes.expected, slopes.gradient)
     if scoring is None:
-        raise ConvergenceError(
-            "the information on the covariance parameters is singular: some are not estimable from these data"
-        )
+        return None
     return -0.5 * scoring, 0.5 * float(scoring @ slopes.gradient), False
 
 
@@ -153,12 +154,12 @@ def _check_optimum(
     structure: Structure, theta: Floats, sigma: Derivatives, at: Evaluation, slopes: Slopes, n_iterations: int
 ) -> Optimum:
     eigenvalues = np.linalg.eigvalsh(_as_correlation(sigma.sigma))
-    if eigenvalues[0] < 1e-10:
-        raise ConvergenceError(
-            f"{structure.name}: the covariance tends to a singular matrix (smallest eigenvalue of the correlation"
-            f" matrix {eigenvalues[0]:.2g})"
-        )
     newton = _solve_positive(slopes.observed, slopes.gradient)
+    if eigenvalues[0] < 1e-10 or (newton is None and eigenvalues[0] < 1e-3):
+        raise ConvergenceError(
+            f"{structure.name}: the likelihood grows towards a singular covariance and has no maximum (too few people"
+            f" for so many parameters; smallest eigenvalue of the correlation matrix {eigenvalues[0]:.2g})"
+        )
     if newton is None:
         raise ConvergenceError(
             f"{structure.name}: the likelihood is flat or has no maximum inside the positive definite covariances:"

@@ -26,12 +26,13 @@ from anagen.stats.design import Design, read_design
 from anagen.stats.kenward_roger import kenward_roger_covariance, kenward_roger_scale
 from anagen.stats.likelihood import SufficientData, gather_patterns
 from anagen.stats.maximise import Optimum, maximise_likelihood
+from anagen.stats.r_parameters import weighted_curvature
 from anagen.stats.sandwich import RobustCovariance, Sandwich, sandwich_covariance
 from anagen.stats.satterthwaite import satterthwaite_denominator, satterthwaite_df
 
 Floats = NDArray[np.float64]
 Method = Literal["reml", "ml"]
-DegreesOfFreedom = Literal["kenward-roger", "kenward-roger-linear", "satterthwaite", "residual"]
+DegreesOfFreedom = Literal["kenward-roger", "kenward-roger-linear", "kenward-roger-r", "satterthwaite", "residual"]
 Information = Literal["observed", "expected"]
 StandardErrors = Literal["model", "sandwich", "sandwich-bias-reduced", "sandwich-jackknife"]
 
@@ -161,6 +162,7 @@ class MmrmFit:
         name = {
             "kenward-roger": "Kenward-Roger",
             "kenward-roger-linear": "Kenward-Roger (linear)",
+            "kenward-roger-r": "Kenward-Roger (in the parameters of R's mmrm)",
             "satterthwaite": "Satterthwaite",
             "residual": "residual",
         }[self.df]
@@ -241,10 +243,13 @@ class MmrmFit:
             return self._robust.covariance
         if not self.df.startswith("kenward-roger"):
             return at.phi
-        linear = self.df == "kenward-roger-linear"
-        return kenward_roger_covariance(
-            self.data, at, self.optimum.sigma, self.optimum.slopes.P, self.theta_covariance, linear=linear
-        )
+        sigma, W = self.optimum.sigma, self.theta_covariance
+        curvature = None
+        if self.df == "kenward-roger-r":
+            curvature = weighted_curvature(self.structure.name, sigma, W)
+        elif self.df == "kenward-roger" and sigma.second is not None:
+            curvature = np.tensordot(W, sigma.second, axes=2)
+        return kenward_roger_covariance(self.data, at, sigma, self.optimum.slopes.P, W, curvature)
 
     @cached_property
     def _robust(self) -> RobustCovariance | None:
@@ -523,9 +528,10 @@ def fit_mmrm(
         Structure of the covariance between visits: us, toep, toeph, ar1, ar1h, cs, csh, ad, adh.
     method : {"reml", "ml"}
         Restricted or full maximum likelihood.
-    df : {"kenward-roger", "kenward-roger-linear", "satterthwaite", "residual"}
-        Degrees of freedom and, for the first two, adjusted standard errors. In SAS: ddfm=kr, kr(linear), satterthwaite,
-        residual. Kenward-Roger needs REML.
+    df : {"kenward-roger", "kenward-roger-linear", "kenward-roger-r", "satterthwaite", "residual"}
+        Degrees of freedom and, for the first three, adjusted standard errors. In SAS: ddfm=kr, kr(linear), none,
+        satterthwaite, residual; ``kenward-roger-r`` repeats the default of R's mmrm, for comparison. Kenward-Roger
+        needs REML.
     information : {"observed", "expected"}
         Of the covariance parameters; SAS and R's mmrm use observed, pbkrtest expected.
     group : str or None
@@ -570,7 +576,7 @@ def fit_mmrm(
     >>> fit.coefficients.select("term", "estimate", "std_error", "df").row(1)
     ('week[T.12]', 5.0, 2.309..., 2.0...)
     """
-    _check_options(covariance, method, df, information, std_errors, fallback, level)
+    _check_options(covariance, method, df, information, std_errors, group, fallback, level)
     design = read_design(
         table, response=response, fixed=fixed, subject=subject, visit=visit, group=group, weights=weights
     )
@@ -626,6 +632,7 @@ def _check_options(
     df: str,
     information: str,
     std_errors: str,
+    group: str | None,
     fallback: Sequence[str] | None,
     level: float,
 ) -> None:
@@ -642,6 +649,8 @@ def _check_options(
             raise InputError(f"{argument} must be one of {', '.join(allowed)}; got {value!r}")
     if method == "ml" and df.startswith("kenward-roger"):
         raise InputError(f"df = {df!r} corrects restricted likelihood only: use method='reml', or df='satterthwaite'")
+    if df == "kenward-roger-r" and group is not None:
+        raise InputError("df = 'kenward-roger-r' repeats R's mmrm for one covariance only: use 'kenward-roger'")
     if std_errors != "model" and df.startswith("kenward-roger"):
         raise InputError(
             f"df = {df!r} corrects model standard errors: with std_errors={std_errors!r} use 'satterthwaite'"
