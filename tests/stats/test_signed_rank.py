@@ -5,7 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -64,6 +64,7 @@ def test_above_the_exact_limit_the_normal_p_is_close():
     assert signed_rank_test(rng.normal(0.1, 1, 900)).method == "signed rank, normal, zeros wilcox"
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(-4, 4), min_size=4, max_size=12), st.sampled_from(["wilcox", "pratt"]))
 def test_jackknife_in_closed_form_is_leaving_each_person_out(changes, zeros):
     d = np.asarray(changes, float)

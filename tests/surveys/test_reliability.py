@@ -37,7 +37,7 @@ def test_equal_loadings_make_alpha_and_omega_one():
     assert estimate_omega(points).estimate.value == pytest.approx(25 * 0.5 / cov.sum(), rel=1e-9)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 1000), factor=st.floats(0.01, 100), shift=st.floats(-50, 50))
 def test_unit_and_order_do_not_matter(seed, factor, shift):
     x = simulate_points(np.random.default_rng(seed), 60)
