@@ -19,7 +19,7 @@ from anagen.vesicles.concentration import (
     independent_particles,
     learn_depths,
 )
-from anagen.vesicles.diffusion import blur_coefficient, log_likelihood, step_spectra
+from anagen.vesicles.diffusion import blur_coefficient, relative_likelihood, smear_factor, step_spectra
 from anagen.vesicles.drift import vibration_px
 from anagen.vesicles.link import Spots
 from anagen.vesicles.locate import DEFAULT_THRESHOLD, SpotModel, learn_spots, locate_spots
@@ -34,6 +34,7 @@ from anagen.vesicles.quality import (
     frame_flags,
     motion_flags,
     size_flags,
+    smear_flag,
     track_flags,
 )
 from anagen.vesicles.sizes import GRID_NM, SizeDistribution, deconvolve_sizes
@@ -134,9 +135,10 @@ def measure_movie(
     )
     noise_px2 = noise.variance_px2(tracked.sharpness_px2)
     blur = noise.blur
-    product = size_times_diffusion(temperature_c, viscosity_mpa_s)
+    smear = smear_factor(tracked.step_px, tracked.start)
+    product = size_times_diffusion(temperature_c, viscosity_mpa_s) / smear
     diffusion_px2 = product / GRID_NM / (um_per_px**2 * frames_per_s)
-    likelihood = log_likelihood(spectra, diffusion_px2, noise_px2, blur=blur, max_step_px=reach_px)
+    likelihood = relative_likelihood(spectra, diffusion_px2, noise_px2, blur=blur, max_step_px=reach_px)
     view = _View.of(seen, crowd, um_per_px, frames_per_s, detection_volume)
     sizes = deconvolve_sizes(
         likelihood,
@@ -159,7 +161,7 @@ def measure_movie(
         n_independent=view.n_independent,
         brightness_over_threshold=count.brightness_over_threshold,
         dilution=dilution,
-        tracks=_summarize_tracks(seen.spots, tracked, likelihood, product),
+        tracks=_summarize_tracks(seen.spots, tracked, likelihood, product * smear),
         jumps=_jumps(tracked, sizes, step_variance_px2, reach_px, um_per_px),
         paths_px=_paths(seen.spots, tracked),
         n_spots=len(seen.spots.row_px),
@@ -181,8 +183,11 @@ def measure_movie(
             "noise_floor_px2": noise.floor_px2,
             "noise_slope": noise.slope,
             "blur_coefficient": noise.blur,
+            "smear_factor": smear,
         },
-        flags=_flags(seen, tracked, sizes, step_variance_px2, reach_px, count, view, exposure_given=exposure_given),
+        flags=_flags(
+            seen, tracked, sizes, step_variance_px2, reach_px, count, view, smear, exposure_given=exposure_given
+        ),
     )
 
 
@@ -362,9 +367,9 @@ def _count(
 ) -> _Count:
     """Particles per ml in the cell: each track's time in view over the volume in which its size is seen."""
     share = sizes.density * np.gradient(sizes.diameter_nm)
-    like = np.exp(likelihood - likelihood.max(axis=1, keepdims=True)) * (share + 1e-12)
-    like /= like.sum(axis=1, keepdims=True)
-    expected = np.exp(like @ np.log(GRID_NM))
+    prior = share + 1e-12
+    total = likelihood @ prior
+    expected = np.exp(likelihood @ (prior * np.log(GRID_NM)) / total)
     snr = seen.spots.snr[tracked.spot] / seen.snr_needed
     profile = learn_depths(snr, np.repeat(expected, tracked.n_frames))
     top = float(np.quantile(snr, TOP))
@@ -376,7 +381,7 @@ def _count(
     in_view = float(tracked.n_linked.sum() + tracked.n_begun) / seen.spots.n_frames
     if volume is None:
         return _Count(math.nan, (math.nan, math.nan), math.nan, in_view, ratio, top)
-    thinning = float(np.average(like @ (1.0 / ratio), weights=tracked.n_frames))
+    thinning = float(np.average(likelihood @ (prior / ratio) / total, weights=tracked.n_frames))
     per_ml = in_view * thinning / volume.volume_um3 * UM3_PER_ML
     interval = concentration_interval(
         per_ml, n_independent=n_independent, relative_uncertainty=volume.relative_uncertainty
@@ -392,6 +397,7 @@ def _flags(
     reach_px: float,
     count: _Count,
     view: _View,
+    smear: float,
     *,
     exposure_given: bool,
 ) -> tuple[Flag, ...]:
@@ -409,6 +415,7 @@ def _flags(
     flags += motion_flags(tracked.drift_px, shake, view.step_px)
     flags += track_flags(tracked.n_tracks, view.n_independent)
     flags += size_flags(sizes.d10_nm, sizes.d50_nm, sizes.d90_nm, smallest)
+    flags += smear_flag(smear)
     if math.isnan(count.volume_um3):
         flags.append(
             Flag(
@@ -426,15 +433,14 @@ def _flags(
 
 def _summarize_tracks(spots: Spots, tracked: TrackedSteps, likelihood: np.ndarray, product: float) -> Tracks:
     """Single-track answers: the most likely size and the width of its likelihood."""
-    like = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
-    like /= like.sum(axis=1, keepdims=True)
     log_d = np.log(GRID_NM)
-    mean = like @ log_d
-    spread = np.sqrt(np.maximum(like @ log_d**2 - mean**2, 0.0))
+    total, first, second = (likelihood @ np.stack([np.ones_like(log_d), log_d, log_d**2], axis=1)).T
+    mean = first / total
+    spread = np.sqrt(np.maximum(second / total - mean**2, 0.0))
     diameter = GRID_NM[np.argmax(likelihood, axis=1)]
-    first = tracked.spot[tracked.first_spot]
+    begin = tracked.spot[tracked.first_spot]
     return Tracks(
-        first_frame=spots.frame[first],
+        first_frame=spots.frame[begin],
         n_frames=tracked.n_frames,
         row_px=tracked.mean_of(spots.row_px),
         col_px=tracked.mean_of(spots.col_px),

@@ -14,7 +14,7 @@ N_GRID = 40
 EM_ROUNDS = 12
 STEPS_USED = 30_000
 TYPICAL_FLOOR_PX2 = 0.006
-TYPICAL_SLOPE = 3.0
+TYPICAL_SLOPE = 4.5
 PRIOR_SD = np.array([1.0, 0.3, 1.0])
 """Spread of log floor, log slope and logit of the blur over instruments: noise and diffusion are hard to tell apart
 when steps are much longer than the noise, and noise known within a third keeps its doubt out of the sizes."""
@@ -39,7 +39,8 @@ def pooled_noise(
     """Find localisation variance = a + b (width / SNR)^2 by maximum likelihood over many tracks.
 
     Each track alone says little about its noise; knowing it from all tracks together takes the spread of a diffusion
-    coefficient from sqrt(3/N) to sqrt(1/N). Background-limited photon noise alone gives b = 2. A fit of a spot that is
+    coefficient from sqrt(3/N) to sqrt(1/N). Background-limited photon noise alone gives b = 2;
+    neighbours, defocus and smear about double it. A fit of a spot that is
     smeared along its path misses the mean place by an amount that grows with D; that acts exactly like a smaller blur
     coefficient, so the coefficient is found too, between 0 and what the exposure gives.
 

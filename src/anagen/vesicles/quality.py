@@ -186,6 +186,22 @@ def motion_flags(drift_px: np.ndarray, vibration: float, step_px: float) -> list
     return flags
 
 
+def smear_flag(smear: float) -> list[Flag]:
+    """Flag a recording that mixes successive frames; see `smear_factor`."""
+    if smear <= 1.0:
+        return []
+    return [
+        Flag(
+            "frames-smeared",
+            "warning",
+            f"steps are smeared over several frames; the diffusion was raised by {100 * (smear - 1):.0f} % for it",
+            "record without video compression or frame averaging",
+            smear,
+            1.0,
+        )
+    ]
+
+
 def cut_flags(n_linked: np.ndarray, n_spots: np.ndarray, mean: np.ndarray) -> list[Flag]:
     """Flag frames at which the scene changes: hardly a spot goes on, or the light jumps.
 

@@ -99,7 +99,7 @@ def _vertex(density: np.ndarray, diameter_nm: np.ndarray) -> float:
 
 
 def deconvolve_sizes(
-    log_likelihood: np.ndarray,
+    likelihood: np.ndarray,
     n_frames: np.ndarray,
     *,
     rng: np.random.Generator,
@@ -119,8 +119,8 @@ def deconvolve_sizes(
 
     Parameters
     ----------
-    log_likelihood : ndarray, shape (n_tracks, n)
-        Of each track at each diameter.
+    likelihood : ndarray, shape (n_tracks, n), float32
+        Of each track at each diameter, over the largest of the track.
     n_frames : ndarray of int, shape (n_tracks,)
         Frames of each track: the number of particles of a size in view is counted by time.
     rng : numpy.random.Generator
@@ -148,27 +148,25 @@ def deconvolve_sizes(
     scheme S3); Efron B, J Am Stat Assoc 2014;109:991 (bagging smooths).
     """
     order = np.argsort(n_frames, kind="stable")
-    seen = log_likelihood[order]
-    like = np.exp(seen - seen.max(axis=1, keepdims=True)).astype(np.float32)
-    useful = np.nonzero(like.sum(axis=0) > 1e-4 * len(like) / len(diameter_nm))[0]
+    useful = np.nonzero(likelihood.sum(axis=0) > 1e-4 * len(likelihood) / len(diameter_nm))[0]
     inside = slice(useful[0], useful[-1] + 1)
     tracks = _LengthClasses.of(n_frames[order])
     group = order if unit is None else unit[order]
-    like = np.ascontiguousarray(like[:, inside])
+    like = np.ascontiguousarray(likelihood[order, inside], np.float32)
     log_d = np.log(diameter_nm[inside])
     repeats = max(1.0, len(like) / n_independent) if n_independent else 1.0
     kernel = _choose_width(like, log_d, tracks, group, n_rounds, repeats, rng)
     blurred = np.ascontiguousarray(like @ kernel.T.astype(np.float32))
     centre = kernel @ log_d
     n_groups = int(group.max()) + 1
+    picks = rng.integers(n_groups, size=(n_resamples, n_groups))
+    drawn = np.stack([np.bincount(pick, minlength=n_groups)[group] for pick in picks], axis=1).astype(np.float32)
+    joint = _mixture(blurred, centre, tracks, drawn, 2 * n_rounds)
+    frames = _expect(joint, blurred, tracks.ends, drawn * tracks.n_frames[:, None]).sum(axis=0)
+    begun = _expect(joint, blurred, tracks.ends, drawn).sum(axis=0)
+    found = (frames / _kept_share(frames / np.maximum(begun, 1e-30), tracks.n_frames[0])).T @ kernel
     shares = np.zeros((n_resamples, len(diameter_nm)))
-    for b in range(n_resamples):
-        drawn = np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups)[group].astype(float)
-        joint = _mixture(blurred, centre, tracks, drawn, 2 * n_rounds)
-        frames = _expect(joint, blurred, tracks.ends, drawn * tracks.n_frames).sum(axis=0)
-        begun = _expect(joint, blurred, tracks.ends, drawn).sum(axis=0)
-        found = (frames / _kept_share(frames / np.maximum(begun, 1e-300), tracks.n_frames[0])) @ kernel
-        shares[b, inside] = found / found.sum()
+    shares[:, inside] = found / found.sum(axis=1, keepdims=True)
     _trim(shares)
     return _describe(shares, diameter_nm, n_independent, relative_systematic)
 
@@ -233,15 +231,14 @@ def _choose_width(
     fold = rng.permutation(np.arange(int(group.max()) + 1) % N_FOLDS)[group]
     kernels = [_kernel(log_d, width) for width in WIDTHS]
     scores = np.empty((len(WIDTHS), len(like)))
+    left_out = (fold[:, None] == np.arange(N_FOLDS)).astype(np.float32)
     for score, kernel in zip(scores, kernels, strict=True):
         blurred = np.ascontiguousarray(like @ kernel.T.astype(np.float32))
-        centre = kernel @ log_d
-        for k in range(N_FOLDS):
-            joint = _mixture(blurred, centre, tracks, (fold != k).astype(float), n_rounds)
-            for c in range(len(tracks.ends) - 1):
-                rows = slice(tracks.ends[c], tracks.ends[c + 1])
-                chance = np.log(np.maximum(blurred[rows] @ joint[c].astype(np.float32), 1e-30))
-                score[rows][fold[rows] == k] = chance[fold[rows] == k]
+        joint = _mixture(blurred, kernel @ log_d, tracks, 1.0 - left_out, n_rounds)
+        for c in range(len(tracks.ends) - 1):
+            rows = slice(tracks.ends[c], tracks.ends[c + 1])
+            chance = blurred[rows] @ joint[c].astype(np.float32)
+            score[rows] = np.sum(left_out[rows] * np.log(np.maximum(chance, np.float32(1e-30))), axis=1)
     best = int(np.argmax(scores.sum(axis=1)))
     behind = scores[best] - scores
     close = behind.sum(axis=1) <= math.log(LIKELY) * repeats
@@ -251,23 +248,26 @@ def _choose_width(
 def _mixture(
     like: np.ndarray, centre: np.ndarray, tracks: _LengthClasses, drawn: np.ndarray, n_rounds: int
 ) -> np.ndarray:
-    """Joint shares of size and length class, shape (n_classes, n_humps), by expectation maximisation with leaps.
+    """Joint shares of size and length class by expectation maximisation with leaps, for many resamples at once.
 
     Small particles make short tracks, and short tracks say little: with one distribution of sizes for all of them, they
     would follow the long tracks of the large particles. So the chance of a length class given the size is found too,
     as a smooth function of size.
+
+    Takes `drawn` of shape (n_tracks, n_resamples), gives shape (n_classes, n_humps, n_resamples).
     """
     kernel = np.exp(-0.5 * ((centre[:, None] - centre) / LENGTH_SMOOTHING) ** 2)
-    smoother = kernel / kernel.sum(axis=0)
-    n_classes = len(tracks.ends) - 1
-    joint = np.full((n_classes, like.shape[1]), 1.0 / (n_classes * like.shape[1]))
+    smoother = (kernel / kernel.sum(axis=0)).T
+    shape = (len(tracks.ends) - 1, like.shape[1], drawn.shape[1])
+    joint = np.full(shape, 1.0 / (shape[0] * shape[1]))
     for _ in range(n_rounds // 3):
         once = _improve(joint, like, tracks.ends, drawn, smoother)
         twice = _improve(once, like, tracks.ends, drawn, smoother)
         first, bend = once - joint, twice - 2.0 * once + joint
-        stretch = max(1.0, math.sqrt(float(np.sum(first**2)) / max(float(np.sum(bend**2)), 1e-300)))
+        lengths = np.sqrt(np.sum(first**2, axis=(0, 1)) / np.maximum(np.sum(bend**2, axis=(0, 1)), 1e-300))
+        stretch = np.maximum(1.0, lengths)
         leap = np.maximum(joint + 2.0 * stretch * first + stretch**2 * bend, 0.1 * twice)
-        joint = _improve(leap / leap.sum(), like, tracks.ends, drawn, smoother)
+        joint = _improve(leap / leap.sum(axis=(0, 1)), like, tracks.ends, drawn, smoother)
     return joint
 
 
@@ -276,9 +276,9 @@ def _improve(
 ) -> np.ndarray:
     """One round of expectation maximisation; the length classes of a size are smoothed over neighbouring sizes."""
     found = _expect(joint, like, ends, drawn)
-    near = found @ smoother
+    near = np.einsum("ij,cjb->cib", smoother, found, optimize=True)
     total = found.sum(axis=0)
-    return np.asarray(total * near / np.maximum(near.sum(axis=0), 1e-300) / total.sum())
+    return np.asarray(total * near / np.maximum(near.sum(axis=0), 1e-300) / total.sum(axis=0))
 
 
 def _expect(joint: np.ndarray, like: np.ndarray, ends: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -287,7 +287,7 @@ def _expect(joint: np.ndarray, like: np.ndarray, ends: np.ndarray, weight: np.nd
         rows = slice(ends[c], ends[c + 1])
         prior = joint[c].astype(np.float32)
         chance = np.maximum(like[rows] @ prior, np.float32(1e-30))
-        found[c] = prior * ((weight[rows] / chance).astype(np.float32) @ like[rows])
+        found[c] = prior * (like[rows].T @ (weight[rows] / chance).astype(np.float32))
     return found
 
 

@@ -27,7 +27,7 @@ class TrackedSteps:
     spot : ndarray of int, shape (n_steps + n_tracks,)
         Number of each spot, track after track.
     sharpness_px2 : ndarray, shape (n_tracks,)
-        Mean of (spot width / signal-to-noise ratio)^2.
+        Mean of (spot width / signal-to-noise ratio)^2, levelling off for dim spots.
     drift_px : ndarray, shape (T, 2)
         Smooth common motion from frame t - 1 to t.
     n_linked : ndarray of int, shape (T,)
@@ -106,8 +106,18 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
         n_linked=np.bincount(steps.frame, minlength=spots.n_frames),
         n_begun=int(np.count_nonzero(n_steps)),
     )
-    sharpness = tracks.mean_of((spots.sigma_px / spots.snr) ** 2) if tracks.n_tracks else np.empty(0)
+    sharpness = tracks.mean_of(_sharpness_px2(spots)) if tracks.n_tracks else np.empty(0)
     return TrackedSteps(**{**vars(tracks), "sharpness_px2": sharpness})
+
+
+SHARPNESS_LIMIT = 0.034
+"""The error of a dim spot stops growing near this share of the spot's variance: the window and the maximum hold it."""
+
+
+def _sharpness_px2(spots: Spots) -> np.ndarray:
+    free = (spots.sigma_px.astype(float) / spots.snr) ** 2
+    limit = SHARPNESS_LIMIT * float(np.median(spots.sigma_px)) ** 2
+    return np.asarray(free / (1.0 + free / limit))
 
 
 class _Steps:
