@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from anagen.errors import InputError
 from anagen.evidence.heterogeneity import Array, profile_q_interval, resolve_method
@@ -172,7 +172,7 @@ def pool_effects(
         h2=h2,
         q=q,
         q_df=len(y) - 1,
-        q_p_value=float(stats.chi2.sf(q, len(y) - 1)) if len(y) > 1 else math.nan,
+        q_p_value=float(special.chdtrc(len(y) - 1, q)) if len(y) > 1 else math.nan,
         prediction_low=estimate - half,
         prediction_high=estimate + half,
         weights=100 * fitted.fit.weights / float(np.sum(fitted.fit.weights)),
@@ -189,7 +189,7 @@ def _prediction_half_width(
 ) -> float:
     if method == "fixed" or (prediction == "riley" and k < 3):
         return math.nan
-    critical = float(stats.t.isf((1 - level) / 2, k - 2)) if prediction == "riley" else fitted.critical
+    critical = -float(special.stdtrit(k - 2, (1 - level) / 2)) if prediction == "riley" else fitted.critical
     return critical * math.sqrt(fitted.tau2 + std_error**2)
 
 
