@@ -131,8 +131,15 @@ def test_agrees_with_r_coin_where_scipy_does_not(shared):
         assert signed_rank_test(changes, zeros=zeros).p_value == pytest.approx(expected[key]["p"], rel=1e-14)
     found = signed_rank_test(changes)
     assert (found.n_zero, found.w_plus) == (expected["n_zero"], expected["V"])
-    ranks = stats.rankdata(np.abs(changes[changes != 0]))
-    assert _normal_p(ranks, found.w_plus) == pytest.approx(expected["wilcoxon_asym"]["p"], rel=1e-12)
+    # Closed formulas: rounding only. R's wilcox.test gives p_norm, with continuity correction p_norm_cc.
+    for zeros, key in (("wilcox", "wilcoxon_asym"), ("pratt", "pratt_asym")):
+        normal = signed_rank_test(changes, zeros=zeros, distribution="normal")
+        assert (normal.z, normal.p_value) == pytest.approx((expected[key]["z"], expected[key]["p"]), rel=1e-12)
+    assert signed_rank_test(changes, distribution="normal").p_value == pytest.approx(expected["p_norm"], rel=1e-12)
+    corrected = signed_rank_test(changes, distribution="normal-corrected")
+    assert corrected.p_value == pytest.approx(expected["p_norm_cc"], rel=1e-12)
+    # R's hl_est is 0 up to the tolerance of its root finder.
+    assert found.shift.value == pytest.approx(expected["hl_est"], abs=1e-4)
     assert found.rank_biserial.value == pytest.approx(expected["rank_biserial"][0]["r_rank_biserial"], rel=1e-12)
     # R's interval ignores that 19 of 30 did not change; ours is wider (docs/methods/signed_rank.md).
     theirs = expected["rank_biserial"][0]
@@ -151,5 +158,7 @@ def test_refuses_nothing_and_infinities():
         signed_rank_test([1, np.inf])
     with pytest.raises(InputError, match='zeros must be "wilcox" or "pratt"'):
         signed_rank_test([1], zeros="split")
+    with pytest.raises(InputError, match="distribution must be one of auto"):
+        signed_rank_test([1], distribution="asymptotic")
     with pytest.raises(InputError, match="use estimate_change"):
         signed_rank_test(np.ones(10_001))
