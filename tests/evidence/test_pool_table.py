@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from anagen.cli.pool import pool as pool_command
 from anagen.errors import InputError, InputFaults, NotEnoughDataError
 from anagen.evidence.pool import pool_effects
-from anagen.workflows.pool import draw_pool, pool_table
+from anagen.workflows.pool import draw_pool, pool_table, save_figures
 
 GROUPS = """study,year,group,mean1,sd1,n1,mean2,sd2,n2,n_total
 Olsen 2002,2002,solution,18.6,25.4,139,3.9,21.7,78,217
@@ -109,6 +109,22 @@ def test_no_file(tmp_path):
 def test_forest_names_every_study(table):
     figure = draw_pool(pool_table(table(GROUPS), measure="MD"))
     assert all(name in figure.alt for name in ("Olsen 2002", "Olsen 2007", "Invented", "pooled"))
+
+
+def test_names_of_metafor_are_understood(table):
+    result = pool_table(table("slab,yi,vi\nA,1,0.5\nB,2,0.5\n"))
+    assert result.pooled.estimate == pytest.approx(1.5)
+    with pytest.raises(InputError, match="two columns for effect"):
+        pool_table(table("study,yi,effect,vi\nA,1,1,0.5\n"))
+
+
+def test_figures(table, tmp_path):
+    result = pool_table(table(GROUPS), measure="MD")
+    paths = save_figures(result, tmp_path / "figures")
+    assert [path.name for path in paths] == ["forest.svg", "funnel.svg", "gosh.svg"]
+    assert "Invented" in paths[2].read_text()
+    one = pool_table(table("study,effect,variance\nA,1,1\n"))
+    assert [path.name for path in save_figures(one, tmp_path / "one")] == ["forest.svg"]
 
 
 def test_command(table, tmp_path):

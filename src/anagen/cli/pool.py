@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from anagen.records import to_json
-from anagen.workflows.pool import LOG_MEASURES, PoolResult, pool_table, save_forest
+from anagen.workflows.pool import LOG_MEASURES, PoolResult, pool_table, save_figures, save_forest
 
 
 class Measure(StrEnum):
@@ -38,6 +38,7 @@ def pool(
     level: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
     moderator: Annotated[str | None, typer.Option(help="Numeric column for a meta-regression.")] = None,
     forest: Annotated[Path | None, typer.Option(help="Write a forest plot (SVG) here.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder for forest, funnel and all-subsets plots.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Pool published effects: estimate, interval, heterogeneity, prediction, and what the result hangs on."""
@@ -51,6 +52,8 @@ def pool(
     )
     if forest is not None:
         save_forest(result, forest)
+    if figures is not None:
+        save_figures(result, figures)
     if as_json:
         typer.echo(json.dumps({"ok": True} | _as_json(result), ensure_ascii=False))
         return

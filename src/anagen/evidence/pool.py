@@ -180,7 +180,7 @@ def pool_effects(
         method=how,
         knapp_hartung=bool(scaled),
         level=level,
-        flags=tuple(_flags(y, fitted, i2, scaled=bool(scaled))),
+        flags=tuple(_flags(y, fitted, i2, level, scaled=bool(scaled))),
     )
 
 
@@ -193,7 +193,7 @@ def _prediction_half_width(
     return critical * math.sqrt(fitted.tau2 + std_error**2)
 
 
-def _flags(y: Array, fitted: FittedEffects, i2: float, *, scaled: bool) -> Iterator[Flag]:
+def _flags(y: Array, fitted: FittedEffects, i2: float, level: float, *, scaled: bool) -> Iterator[Flag]:
     k = len(y)
     if k == 1:
         yield Flag(
@@ -212,12 +212,13 @@ def _flags(y: Array, fitted: FittedEffects, i2: float, *, scaled: bool) -> Itera
             "show both studies beside the pooled number",
             value=2.0,
         )
-    if scaled and fitted.scale < 1:
+    normal = -float(special.ndtri((1 - level) / 2))
+    if scaled and fitted.critical * math.sqrt(fitted.scale) < normal:
         yield Flag(
-            "closer-than-chance",
+            "narrow-interval",
             "note",
-            f"the studies agree more closely than their errors allow (factor {fitted.scale:.2g}): the Knapp-Hartung"
-            " interval is narrower than the ordinary one",
+            f"the Knapp-Hartung interval is narrower than the ordinary one: the studies lie closer together than their"
+            f" errors and tau2 predict (factor {fitted.scale:.2g})",
             "compare with knapp_hartung='adhoc'",
             value=fitted.scale,
             limit=1.0,

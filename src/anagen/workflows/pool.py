@@ -16,11 +16,12 @@ from anagen.evidence import effect_sizes as es
 from anagen.evidence.meta_regression import MetaRegression, fit_meta_regression
 from anagen.evidence.pool import PooledEffect, pool_effects
 from anagen.evidence.pool_events import PooledProportion, pool_events
-from anagen.evidence.sensitivity import cumulate, leave_one_out, measure_influence
+from anagen.evidence.sensitivity import cumulate, leave_one_out, measure_influence, pool_all_subsets
 from anagen.evidence.small_study_effects import AsymmetryTest, TrimAndFill, egger_test, trim_and_fill
 from anagen.evidence.study_checks import ReportedStudy, check_reported
 from anagen.evidence.subgroups import Subgroups, pool_subgroups
 from anagen.report.forest import ForestRow, draw_forest
+from anagen.report.funnel import draw_funnel, draw_subsets
 from anagen.report.svg import SvgFigure
 from anagen.workflows.answer import to_stand_alone
 
@@ -46,6 +47,29 @@ NUMBER_COLUMNS: Final = (
     "n_total",
     "year",
 )
+ALSO_CALLED: Final = {
+    "yi": "effect",
+    "estimate": "effect",
+    "vi": "variance",
+    "sei": "std_error",
+    "se": "std_error",
+    "ci.lb": "ci_low",
+    "ci.ub": "ci_high",
+    "p": "p_value",
+    "m1i": "mean1",
+    "sd1i": "sd1",
+    "n1i": "n1",
+    "m2i": "mean2",
+    "sd2i": "sd2",
+    "n2i": "n2",
+    "ai": "events1",
+    "ci": "events2",
+    "xi": "events1",
+    "slab": "study",
+    "trial": "study",
+    "author": "study",
+}
+"""metafor's names and common ones."""
 WHAT_A_ROW_NEEDS: Final = (
     "give effect with variance, std_error, ci_low and ci_high or p_value; or with --measure the groups' mean1, sd1, n1"
     " (and mean2, sd2, n2) or events1, n1 (and events2, n2)"
@@ -190,7 +214,24 @@ def draw_pool(result: PoolResult) -> SvgFigure:
 
 def save_forest(result: PoolResult, path: Path) -> None:
     """Write the forest plot as one SVG file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(to_stand_alone(draw_pool(result)) + "\n", encoding="utf-8", newline="\n")
+
+
+def save_figures(result: PoolResult, folder: Path) -> list[Path]:
+    """Write forest, and from three studies on funnel and all-subsets plots, as SVG files into `folder`."""
+    figures = [draw_pool(result)]
+    if result.influence is not None:
+        y, v = [s.effect for s in result.studies], [s.variance for s in result.studies]
+        figures.append(draw_funnel(y, v, result.pooled.estimate, filled=result.filled))
+        place = int(result.influence["cook"].arg_max() or 0)
+        subsets = pool_all_subsets(y, v)
+        figures.append(draw_subsets(subsets, most_influential=place + 1, study=result.studies[place].study))
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{figure.name}.svg" for figure in figures]
+    for path, figure in zip(paths, figures, strict=True):
+        path.write_text(to_stand_alone(figure) + "\n", encoding="utf-8", newline="\n")
+    return paths
 
 
 def _read(path: Path, read_table: TableReader) -> pl.DataFrame:
@@ -200,7 +241,12 @@ def _read(path: Path, read_table: TableReader) -> pl.DataFrame:
         table = read_table(path)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path.name} cannot be read as a CSV table: {error}") from error
-    table = table.rename({name: name.strip().casefold() for name in table.columns})
+    names = {name: name.strip().casefold() for name in table.columns}
+    names = {name: ALSO_CALLED.get(plain, plain) for name, plain in names.items()}
+    twice = sorted({name for name in names.values() if list(names.values()).count(name) > 1})
+    if twice:
+        raise InputError(f"{path.name} has two columns for {', '.join(twice)}: keep one")
+    table = table.rename(names)
     if "study" not in table.columns:
         raise InputError(f"{path.name} has no column study: it has {', '.join(table.columns)}")
     if table.is_empty():
