@@ -159,7 +159,7 @@ def test_the_tables_are_checked_against_what_is_sound_of_a_faulty_plan(tmp_path:
         tmp_path, protocol=protocol.replace('sex = "male"', 'sex = "men"'), images=IMAGES.replace("P02,", "P2,")
     )
     assert {f.fault.column for f in faults if f.fault.file == "protocol.toml"} >= {"titel", "visits[1].days_after"}
-    assert [f.fault.row for f in faults if f.fault.file == "images.csv" and not f.expected] == [4, 5]
+    assert [f.fault.row for f in faults if f.fault.file == "images.csv"] == [4, 5]
 
 
 def test_ineligible_people_are_named_although_the_plan_has_a_fault(tmp_path: Path):
@@ -390,7 +390,7 @@ PLACES = [(name, i, j) for name, text in TABLES.items() for i, j in cells(text)]
 WORDS = ["", "-3", "0", "9e99", "NaN", "5,5", '"', "=1+1", "2026-13-45", "../x", "P01", "\u0000", "ü" * 300, "1/2/2026"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(WORDS) | st.text(max_size=12)), min_size=1, max_size=4)
 )
@@ -411,7 +411,7 @@ def test_whatever_stands_in_the_cells_the_answer_is_findings(
         assert {image.participant for image in reading.study.images} <= names
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, len(PROTOCOL)), st.integers(0, 20), st.text(max_size=20))
 def test_whatever_stands_in_the_protocol_the_answer_is_findings(
     tmp_path_factory: pytest.TempPathFactory, at: int, length: int, text: str

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from anagen.cli.progress import StderrProgress
+from anagen.cli.results_table import show_results
 from anagen.errors import InputError
+from anagen.hair import HairMeasurement
 from anagen.records import to_json
 from anagen.study.regions import parse_region
 from anagen.wiring import measure_photos
@@ -54,17 +54,19 @@ def _as_json(result: PhotoResult) -> dict[str, Any]:
 
 
 def _show(results: list[PhotoResult]) -> None:
-    table = Table("file", "hairs", "area, cm²", "hairs/cm²", "remarks")
-    for result in results:
-        hairs = result.hairs
-        if hairs is None:
-            table.add_row(str(result.file), "", "", "", result.failure)
-            continue
-        remarks = "; ".join(flag.message for flag in hairs.flags)
-        counted = ("–", f"{hairs.area_cm2:.3f}", "–") if hairs.refused else None
-        counted = counted or (str(hairs.n_hairs), f"{hairs.area_cm2:.3f}", f"{hairs.density_per_cm2:.1f}")
-        table.add_row(str(result.file), *counted, remarks)
-    Console().print(table)
+    measured = [(result.file.name, result.hairs) for result in results if result.hairs is not None]
+    show_results(
+        ("file", "hairs", "area, cm²", "hairs/cm²"),
+        [(name, *_row(hairs)) for name, hairs in measured],
+        remarks=[f"{name}: {flag.message} {flag.advice}".strip() for name, hairs in measured for flag in hairs.flags],
+        failures=[result.failure for result in results if result.failure],
+    )
     for result in results:
         if result.overlay is not None:
             typer.echo(f"Overlay: {result.overlay}", err=True)
+
+
+def _row(hairs: HairMeasurement) -> tuple[str, str, str]:
+    if hairs.refused:
+        return ("refused", f"{hairs.area_cm2:.3f}", "refused")
+    return (str(hairs.n_hairs), f"{hairs.area_cm2:.3f}", f"{hairs.density_per_cm2:.1f}")

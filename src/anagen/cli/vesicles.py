@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from anagen.cli.progress import StderrProgress
+from anagen.cli.results_table import show_results
 from anagen.errors import InputError
 from anagen.records import to_json
+from anagen.vesicles import VesicleMeasurement
 from anagen.wiring import measure_movies
 from anagen.workflows.measure_vesicles import MovieResult
 
@@ -69,22 +69,21 @@ def _as_json(result: MovieResult) -> dict[str, Any]:
 
 
 def _show(results: list[MovieResult]) -> None:
-    table = Table("file", "tracks", "D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL", "remarks")
-    for result in results:
-        table.add_row(str(result.file), *_row(result))
-    Console().print(table)
+    measured = [(result.file.name, result.vesicles) for result in results if result.vesicles is not None]
+    show_results(
+        ("file", "tracks", "D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL"),
+        [(name, *_row(vesicles)) for name, vesicles in measured],
+        remarks=[f"{name}: {flag.message}. {flag.advice}".strip() for name, one in measured for flag in one.flags],
+        failures=[result.failure for result in results if result.failure],
+    )
     for result in results:
         for path in result.figures:
             typer.echo(f"Figure: {path}", err=True)
 
 
-def _row(result: MovieResult) -> tuple[str, ...]:
-    measured = result.vesicles
-    if measured is None:
-        return ("", "", "", "", "", "", result.failure)
-    remarks = "; ".join(f"{flag.message}. {flag.advice}".strip() for flag in measured.flags)
+def _row(measured: VesicleMeasurement) -> tuple[str, ...]:
     if measured.refused:
-        return (str(measured.n_tracks), "–", "–", "–", "–", "–", remarks)
+        return (str(measured.n_tracks), *["refused"] * 5)
     sizes = measured.sizes
     low, high = sizes.intervals["d50_nm"]
     number = measured.concentration_per_ml
@@ -95,5 +94,4 @@ def _row(result: MovieResult) -> tuple[str, ...]:
         f"{sizes.d90_nm:.0f}",
         f"{sizes.mode_nm:.0f}",
         "no volume given" if math.isnan(number) else f"{number:.2g}",
-        remarks,
     )

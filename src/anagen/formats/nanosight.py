@@ -562,7 +562,7 @@ def _flag_dilution(dilution: float) -> Flag:
             "dilution-not-recorded",
             "warning",
             "the instrument recorded no dilution: concentrations are of the sample as it lay in the cell",
-            "Give the dilution in lots.csv.",
+            "Multiply by the dilution in the laboratory's own record.",
         )
     return Flag(
         "dilution-applied",

@@ -392,7 +392,9 @@ def _flag_dilution(settings: Mapping[str, str]) -> Flag:
     dilution = read_number(settings.get("Dilution", ""))
     if math.isnan(dilution):
         text = "the instrument recorded no dilution: concentrations are of the sample as it lay in the cell"
-        return Flag("dilution-not-recorded", "warning", text, "Give the dilution in lots.csv.")
+        return Flag(
+            "dilution-not-recorded", "warning", text, "Multiply by the dilution in the laboratory's own record."
+        )
     text = f"exported concentrations are of the diluted sample; estimates multiply by the recorded {dilution:g}"
     return Flag("dilution-not-applied", "note", text, value=dilution)
 

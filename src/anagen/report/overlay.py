@@ -81,7 +81,7 @@ def _to_canvas(path_px: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _dim_outside(canvas: np.ndarray, measurement: HairMeasurement, size: tuple[int, int]) -> None:
-    assert measurement.region is not None  # noqa: S101 - the caller looked
+    assert measurement.region is not None
     inside = measurement.region.to_mask(measurement.image_shape).astype(np.uint8)
     outside = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST) == 0
     canvas[outside] = (canvas[outside] * 0.45 + 60).astype(np.uint8)

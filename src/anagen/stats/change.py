@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.records import Estimate, Flag
@@ -391,15 +391,15 @@ def _check_paired(columns: dict[str, ArrayLike], level: float) -> tuple[list[np.
 def _t_estimate(
     value: float, error: float, df: float, n: int, unit: str, level: float, method: str, *, test: bool
 ) -> Estimate:
-    reach = float(stats.t.isf((1 - level) / 2, df)) * error
-    p_value = float(2 * stats.t.sf(abs(_ratio(value, error)), df)) if test else None
+    reach = -float(special.stdtrit(df, (1 - level) / 2)) * error
+    p_value = float(2 * special.stdtr(df, -abs(_ratio(value, error)))) if test else None
     return Estimate(value, unit, value - reach, value + reach, n, method, level, p_value)
 
 
 def _percent_change(pre: np.ndarray, post: np.ndarray, level: float) -> tuple[Estimate, tuple[Flag, ...]]:
     """Ratio of means by Fieller (1954), J R Stat Soc B 16:175: the ratios rho with |mean(post - rho pre)| < t se."""
     n = len(pre)
-    t = float(stats.t.isf((1 - level) / 2, n - 1))
+    t = -float(special.stdtrit(n - 1, (1 - level) / 2))
     mean_pre, mean_post = float(pre.mean()), float(post.mean())
     (v_pre, cov), (_, v_post) = np.cov(pre, post) / n
     a, b, c = mean_pre**2 - t**2 * v_pre, mean_pre * mean_post - t**2 * cov, mean_post**2 - t**2 * v_post

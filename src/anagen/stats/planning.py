@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from anagen.errors import ConvergenceError, InputError, NotEnoughDataError
 from anagen.records import Estimate
@@ -455,6 +456,7 @@ def _mmrm_design(trial: _Trial) -> tuple[Design, Floats]:
     return design, contrast
 
 
+@cache
 def _template(n_visits: int) -> Design:
     """Read a design of the right kind, for its fields that a simulation does not change."""
     rows = {
@@ -475,14 +477,14 @@ def _two_sample_t(treated: Floats, control: Floats, alpha: float) -> tuple[float
     variance = (float(np.var(treated)) * n_1 + float(np.var(control)) * n_0) / df
     error = math.sqrt(variance * (1 / n_1 + 1 / n_0))
     value = float(treated.mean() - control.mean())
-    reach = float(stats.t.isf(alpha / 2, df)) * error
-    return value, error, float(2 * stats.t.sf(abs(value) / error, df)), value - reach, value + reach
+    reach = -float(special.stdtrit(df, alpha / 2)) * error
+    return value, error, float(2 * special.stdtr(df, -abs(value) / error)), value - reach, value + reach
 
 
 def _row(estimate: Estimate, std_error: float | None = None) -> tuple[float, ...]:
     if std_error is None:
         reach = (estimate.ci_high - estimate.ci_low) / 2
-        std_error = reach / float(stats.t.isf((1 - estimate.level) / 2, estimate.n - 1))
+        std_error = -reach / float(special.stdtrit(estimate.n - 1, (1 - estimate.level) / 2))
     p_value = math.nan if estimate.p_value is None else estimate.p_value
     return estimate.value, std_error, p_value, estimate.ci_low, estimate.ci_high
 

@@ -447,6 +447,8 @@ def _note_missed(
 def _note_one_missed(person: Participant, visit_name: str, file: str, what: str, context: Context) -> None:
     if context.protocol is None or not (context.folder / file).exists():
         return
+    if any(f.code == "unknown-name" and f.fault.file == file for f in context.findings):
+        return  # it may be there under a misspelt name
     visit = context.protocol.visit(visit_name)
     closes_on = visit_window(visit, person.enrolled_on).closes_on if person.enrolled_on else None
     if person.withdrawn_on and closes_on and person.withdrawn_on <= closes_on:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from anagen import __version__
+from anagen.errors import InputError, NotEnoughDataError
 from anagen.evidence.verdict import TrialFacts, Verdict
 from anagen.hair.measurement import HairMeasurement
 from anagen.records import Estimate, Flag
@@ -24,12 +25,14 @@ from anagen.report.figures import (
 )
 from anagen.report.no_drug_figure import draw_without_drug
 from anagen.report.svg import SvgFigure
+from anagen.report.vesicle_figures import draw_jumps, draw_vendor_lot
 from anagen.report.wording import NOT_GIVEN, print_estimate, print_interval, print_large, print_number, print_p
 from anagen.study.folder import Study
 from anagen.surveys.instrument import Instrument
+from anagen.surveys.reliability import arrange_points, estimate_alpha
 from anagen.workflows.analyse import Comparison, OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
-from anagen.workflows.results import LotExport, StudyResults
+from anagen.workflows.results import LotExport, StudyResults, SurveyResults
 
 DESIGN_WORDS = {
     "single-arm": "Single arm, before and after: there is no comparison group",
@@ -368,32 +371,47 @@ def _print_flags(flags: Iterable[Flag]) -> str:
 
 
 def _section_lots(results: StudyResults) -> Section | None:
-    rows, curves = [], {}
-    for measured in results.movies:
-        rows.append(_row_of_movie(measured))
-        if measured.vesicles is not None and measured.vesicles.sizes is not None:
-            sizes = measured.vesicles.sizes
-            curve = {"diameter_nm": np.asarray(sizes.diameter_nm), "density": np.asarray(sizes.density)}
-            curves[f"{measured.movie.lot}, replicate {measured.movie.replicate}"] = curve
-    for exported in results.lot_exports:
-        rows.append(_row_of_export(exported))
-        if exported.export is not None and exported.export.good_runs:
-            binned = exported.export.sizes
-            curves[f"{exported.lot.lot} ({exported.export.instrument})"] = {
-                "diameter_nm": binned.centre_nm,
-                "density": binned.density_per_nm,
-            }
+    movies = [m for m in results.movies if m.vesicles is not None and not m.vesicles.refused]
+    exports = [e.export for e in results.lot_exports if e.export is not None and e.export.good_runs]
+    rows = [*(_row_of_movie(m) for m in results.movies), *(_row_of_export(e) for e in results.lot_exports)]
     if not rows:
         return None
-    figures = (draw_sizes(curves),) if curves else ()
+    curves = {f"{m.movie.lot}, movie {m.movie.replicate}": _curve(m) for m in movies}
+    figures = [draw_sizes(curves)] if curves else []
+    seen: set[str] = set()
+    for measured in movies:
+        if measured.movie.lot not in seen and measured.vesicles is not None:
+            seen.add(measured.movie.lot)
+            figures.append(draw_jumps(measured.vesicles, name=f"jumps-{len(seen)}"))
+    figures += [draw_vendor_lot(export, name=f"export-{number}") for number, export in enumerate(exports, start=1)]
     notes = []
     if results.planted is not None and results.planted.lots:
         planted = "; ".join(f"{lot}: median {median:g} nm" for lot, median in results.planted.lots.items())
         notes.append(f"Planted number-weighted sizes: {planted}.")
-    table = pl.DataFrame(rows)
-    return Section(
-        "lots", "Vesicle lots", figures=figures, tables={"Size and concentration": table}, notes=tuple(notes)
-    )
+    tables = {"Size and concentration": pl.DataFrame(rows)}
+    remarks = _remarks_on_lots(results)
+    if remarks:
+        tables["Remarks"] = pl.DataFrame(remarks)
+    return Section("lots", "Vesicle lots", figures=tuple(figures), tables=tables, notes=tuple(notes))
+
+
+def _remarks_on_lots(results: StudyResults) -> list[dict[str, str]]:
+    remarks = []
+    for measured in results.movies:
+        said = measured.failure or _print_flags(measured.vesicles.flags if measured.vesicles else ())
+        remarks.append({"lot": measured.movie.lot, "file": measured.movie.file, "remark": said})
+    for exported in results.lot_exports:
+        said = exported.failure or _print_flags(exported.export.flags if exported.export else ())
+        remarks.append({"lot": exported.lot.lot, "file": exported.lot.export_file or "", "remark": said})
+    return [remark for remark in remarks if remark["remark"]]
+
+
+def _curve(measured: MeasuredMovie) -> dict[str, np.ndarray]:
+    assert measured.vesicles is not None
+    sizes = measured.vesicles.sizes
+    return {
+        name: np.asarray(getattr(sizes, name)) for name in ("diameter_nm", "density", "density_low", "density_high")
+    }
 
 
 def _row_of_movie(measured: MeasuredMovie) -> dict[str, str]:
@@ -401,16 +419,15 @@ def _row_of_movie(measured: MeasuredMovie) -> dict[str, str]:
     row = {"lot": measured.movie.lot, "file": measured.movie.file, "tracks": NOT_GIVEN}
     row |= dict.fromkeys(("D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL, undiluted"), NOT_GIVEN)
     if record is not None:
-        sizes = record.sizes
         row["tracks"] = str(record.n_tracks)
-        if sizes is not None:
-            low, high = sizes.intervals.get("d50_nm", (math.nan, math.nan))
+        if not record.refused:
+            sizes = record.sizes
+            low, high = sizes.intervals["d50_nm"]
             row["D10, nm"] = print_number(sizes.d10_nm)
             row["D50, nm (95 %)"] = f"{print_number(sizes.d50_nm)} ({print_interval(low, high)})"
             row["D90, nm"] = print_number(sizes.d90_nm)
             row["mode, nm"] = print_number(sizes.mode_nm)
         row["per mL, undiluted"] = print_large(record.concentration_per_ml)
-    row["remarks"] = measured.failure or _print_flags(record.flags if record else ())
     return row
 
 
@@ -418,8 +435,8 @@ def _row_of_export(exported: LotExport) -> dict[str, str]:
     row = {"lot": exported.lot.lot, "file": exported.lot.export_file or "", "tracks": NOT_GIVEN}
     row |= dict.fromkeys(("D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL, undiluted"), NOT_GIVEN)
     if exported.export is not None:
-        found = exported.export.estimates()
-        n_tracks = sum(run.n_tracks for run in exported.export.good_runs)
+        found = exported.estimates
+        n_tracks = float(np.nansum([run.n_tracks for run in exported.export.good_runs]))
         row["tracks"] = print_number(n_tracks, 0)
         for column, name in (("D10, nm", "d10_nm"), ("D90, nm", "d90_nm"), ("mode, nm", "mode_nm")):
             row[column] = print_number(found[name].value) if name in found else NOT_GIVEN
@@ -427,21 +444,23 @@ def _row_of_export(exported: LotExport) -> dict[str, str]:
             d50 = found["d50_nm"]
             row["D50, nm (95 %)"] = f"{print_number(d50.value)} ({print_interval(d50.ci_low, d50.ci_high)})"
             row["per mL, undiluted"] = print_large(found["concentration_per_ml"].value)
-    row["remarks"] = exported.failure or _print_flags(exported.export.flags if exported.export else ())
     return row
 
 
 def _section_satisfaction(results: StudyResults) -> Section | None:
     if not results.surveys:
         return None
-    figures = []
-    tables = {}
+    figures, tables = [], {}
     for survey in results.surveys:
-        shares = _shares(survey.instrument, survey.answers)
+        instrument = survey.instrument
+        shares = _shares(instrument, survey.answers)
         if shares:
-            labels = [response.label for response in survey.instrument.responses]
-            figures.append(draw_satisfaction(shares, labels, name=f"survey-{survey.instrument.name}"))
-        tables[f"{survey.instrument.title}: scores"] = _table_of_scores(survey.scores)
+            labels = [response.label for response in instrument.responses]
+            figures.append(draw_satisfaction(shares, labels, name=f"survey-{instrument.name}"))
+        tables[f"{instrument.title}: scores"] = _table_of_scores(survey)
+        tables[f"{instrument.title}: items"] = pl.DataFrame(
+            [{"item": item.id, "sentence": item.text} for item in instrument.items]
+        )
     return Section(
         "satisfaction",
         "Satisfaction",
@@ -465,9 +484,10 @@ def _shares(instrument: Instrument, answers: pl.DataFrame) -> dict[str, dict[str
     return shares
 
 
-def _table_of_scores(scores: pl.DataFrame) -> pl.DataFrame:
+def _table_of_scores(survey: SurveyResults) -> pl.DataFrame:
     rows = []
-    for (visit,), group in scores.filter(pl.col("scale") == "total").group_by("visit", maintain_order=True):
+    totals = survey.scores.filter(pl.col("scale") == "total")
+    for (visit,), group in totals.group_by("visit", maintain_order=True):
         known = group["score"].drop_nulls().to_numpy()
         rows.append(
             {
@@ -476,9 +496,20 @@ def _table_of_scores(scores: pl.DataFrame) -> pl.DataFrame:
                 "scored": str(len(known)),
                 "mean (SD)": f"{known.mean():.2f} ({known.std(ddof=1):.2f})" if len(known) > 1 else NOT_GIVEN,
                 "median": print_number(float(np.median(known))) if len(known) else NOT_GIVEN,
+                "Cronbach's alpha (95 %)": _print_alpha(survey, str(visit)),
             }
         )
     return pl.DataFrame(rows)
+
+
+def _print_alpha(survey: SurveyResults, visit: str) -> str:
+    items = [item.id for item in survey.instrument.items]
+    try:
+        points = arrange_points(survey.instrument, survey.answers, visit=visit).select(items)
+        alpha = estimate_alpha(points.to_numpy())
+    except (NotEnoughDataError, InputError):
+        return NOT_GIVEN  # too few people, or all answered alike: reliability is not defined there
+    return f"{print_number(alpha.value, 2)} ({print_interval(alpha.ci_low, alpha.ci_high, 2)})"
 
 
 def _section_harms(results: StudyResults) -> Section:

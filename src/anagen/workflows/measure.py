@@ -8,7 +8,8 @@ from anagen.errors import AnagenError, InputError
 from anagen.hair import HairMeasurement, Region, measure_hairs
 from anagen.records import Provenance, from_json, to_json
 from anagen.study.regions import join_region_and_mask
-from anagen.vesicles import VesicleMeasurement, measure_movie
+from anagen.vesicles import VesicleMeasurement
+from anagen.workflows.measure_movie_file import measure_movie_file
 from anagen.workflows.ports import (
     MeasureFile,
     MeasurementStore,
@@ -83,7 +84,7 @@ def measure_file(task: MeasureTask, *, read_image: ReadImage, open_movie: OpenMo
         if task.kind == "image":
             record = _measure_image(task, read_image)
         else:
-            record = measure_movie(open_movie(task.path), **task.provenance.parameters)
+            record = measure_movie_file(task.path, task.provenance.parameters, open_movie)
     except AnagenError as error:
         return Outcome(None, _one_line(task, error))
     except MemoryError:

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any
 
 import numpy as np
 
 from anagen.errors import AnagenError
-from anagen.records import Flag
 from anagen.report.svg import SvgFigure
 from anagen.report.vesicle_figures import draw_jumps, draw_light_against_size, draw_movie_sizes, draw_tracks
-from anagen.vesicles import VesicleMeasurement, measure_movie
+from anagen.vesicles import VesicleMeasurement
 from anagen.vesicles.lot import LotRecord, record_of_movie
-from anagen.workflows.ports import Progress
-
-RATE_TOLERANCE: Final = 0.01
-"""Containers round 24.98 to 25 frames/s; a wrong rate is off by far more, and sizes with it."""
-
-
-class ReadableMovie(Protocol):
-    """A movie that can be read as often as needed."""
-
-    @property
-    def frames_per_s(self) -> float:
-        """As the file declares; NaN where it declares none."""
-
-    @property
-    def flags(self) -> tuple[Flag, ...]:
-        """What the latest reading found wrong."""
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Give the frames, (H, W)."""
+from anagen.workflows.measure_movie_file import measure_movie_file
+from anagen.workflows.ports import OpenMovie, Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +47,9 @@ class MovieResult:
 def measure_movies(
     files: Sequence[Path],
     *,
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
     figure_folder: Path | None,
-    open_movie: Callable[[Path], ReadableMovie],
+    open_movie: OpenMovie,
     progress: Progress,
 ) -> list[MovieResult]:
     """Measure each movie; one that fails does not stop the others.
@@ -78,7 +58,7 @@ def measure_movies(
     ----------
     files : sequence of Path
         Movies, or folders of frames.
-    settings : dict
+    settings : mapping
         Keywords of `anagen.vesicles.measure_movie`; the same for all movies.
     figure_folder : Path or None
         Where to write the figures; None for nowhere.
@@ -97,33 +77,15 @@ def measure_movies(
 
 
 def _measure_one(
-    file: Path, settings: dict[str, Any], figure_folder: Path | None, open_movie: Callable[[Path], ReadableMovie]
+    file: Path, settings: Mapping[str, Any], figure_folder: Path | None, open_movie: OpenMovie
 ) -> MovieResult:
     try:
-        movie = open_movie(file)
-        measured = measure_movie(movie, **settings)
-        found = (*measured.flags, *movie.flags, *_flag_rate(movie.frames_per_s, settings["frames_per_s"]))
-        measured = dataclasses.replace(measured, flags=found)
-        figures = () if figure_folder is None else _write_figures(file, measured, movie, figure_folder)
+        measured = measure_movie_file(file, settings, open_movie)
+        figures = () if figure_folder is None else _write_figures(file, measured, open_movie(file), figure_folder)
     except AnagenError as error:
         return MovieResult(file, None, failure=" ".join(str(error).split()))
     record = record_of_movie(measured).add(sample=file.stem, raw_data=file.name)
     return MovieResult(file, measured, record, figures=figures)
-
-
-def _flag_rate(declared: float, given: float) -> tuple[Flag, ...]:
-    if math.isnan(declared) or abs(given - declared) <= RATE_TOLERANCE * declared:
-        return ()
-    return (
-        Flag(
-            "frame-rate-differs",
-            "warning",
-            f"the file declares {declared:g} frames/s, {given:g} were given; sizes go with the inverse of the rate",
-            "Look up the camera's rate in the instrument's own record.",
-            value=given,
-            limit=declared,
-        ),
-    )
 
 
 def _write_figures(

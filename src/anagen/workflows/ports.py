@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from anagen.records import Provenance
+from anagen.records import Flag, Provenance
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -97,8 +97,23 @@ class ImageFile(Protocol):
         """Array uint8 of shape (H, W, 3), RGB, upright."""
 
 
+class ReadableMovie(Protocol):
+    """A movie that is read anew each time it is iterated over."""
+
+    @property
+    def frames_per_s(self) -> float:
+        """As the file declares; NaN where it declares none."""
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What the latest complete reading found wrong."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Give the frames, (H, W), uint8 or uint16."""
+
+
 ReadImage = Callable[[Path], ImageFile]
-OpenMovie = Callable[[Path], Iterable[np.ndarray]]
+OpenMovie = Callable[[Path], ReadableMovie]
 MeasureFile = Callable[[MeasureTask], Outcome]
 HashFile = Callable[[Path], str]
 """SHA-256 of a file's bytes, or of a folder's files in natural order; raises OSError when it cannot be read."""

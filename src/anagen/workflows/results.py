@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from anagen.records import Provenance
+from anagen.records import Estimate, Provenance
 from anagen.safety.proportion import EventProportion
 from anagen.study.folder import Study
 from anagen.study.records import Lot
@@ -47,12 +47,15 @@ class LotExport:
         Its row in lots.csv.
     export : VendorLot or None
         What its export file says; None when it could not be read.
+    estimates : mapping of str to Estimate
+        Sizes and undiluted concentration, from `VendorLot.estimates`.
     failure : str
         Why, in one line.
     """
 
     lot: Lot
     export: VendorLot | None
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
     failure: str = ""
 
 

@@ -184,10 +184,11 @@ def _analyse(
 
 def _read_export(study: Study, lot: Lot, ports: RunPorts) -> LotExport:
     try:
-        return LotExport(lot, ports.read_vendor_lot(study.folder / str(lot.export_file)))
+        export = ports.read_vendor_lot(study.folder / str(lot.export_file))
+        return LotExport(lot, export, export.estimates(lot.dilution))
     except AnagenError as error:
         text = " ".join(str(error).split()).replace(f"{study.folder}/", "")
-        return LotExport(lot, None, text)
+        return LotExport(lot, None, failure=text)
 
 
 def _score(study: Study) -> tuple[SurveyResults, ...]:
