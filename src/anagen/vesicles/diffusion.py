@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +115,32 @@ def log_likelihood(
     )
 
 
+TRACKS_AT_ONCE = 4096
+
+
+def relative_likelihood(
+    spectra: StepSpectra,
+    diffusion_px2: np.ndarray,
+    noise_px2: np.ndarray,
+    *,
+    blur: float,
+    max_step_px: float = np.inf,
+) -> np.ndarray:
+    """Likelihood of every track for every diffusion coefficient over the track's largest, shape (n_tracks, n_grid).
+
+    The arguments are those of `log_likelihood`; it is found in pieces and kept as float32, so that a long movie fits
+    in memory.
+    """
+    out = np.empty((len(spectra.start) - 1, len(diffusion_px2)), np.float32)
+    for first in range(0, len(out), TRACKS_AT_ONCE):
+        start = spectra.start[first : first + TRACKS_AT_ONCE + 1]
+        piece = StepSpectra(start, spectra.power_px2, spectra.cosine)
+        noise = noise_px2[first : first + TRACKS_AT_ONCE]
+        values = log_likelihood(piece, diffusion_px2, noise, blur=blur, max_step_px=max_step_px)
+        out[first : first + TRACKS_AT_ONCE] = np.exp(values - values.max(axis=1, keepdims=True))
+    return out
+
+
 @njit(cache=True, fastmath=True, error_model="numpy")
 def _likelihood(start, power, cosine, diffusion, noise, blur, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
     n_tracks, n_grid = start.size - 1, diffusion.size
@@ -168,3 +195,44 @@ def covariance_estimate(step_px: np.ndarray, start: np.ndarray) -> tuple[np.ndar
     sums = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[:-1][inside], product[inside], len(lengths))
     diffusion = square / 2.0 + np.where(lengths > 1, sums / np.maximum(lengths - 1, 1), 0.0)
     return diffusion, np.abs(diffusion) * np.sqrt(6.0 / (2.0 * lengths) + 4.0 / (2.0 * lengths**2))
+
+
+SMEAR_LAGS = 4
+SMEAR_CERTAIN = 6.0
+"""Standard errors by which the covariance two frames apart must exceed zero before it is believed."""
+
+
+def smear_factor(step_px: np.ndarray, start: np.ndarray) -> float:
+    """How much more particles diffuse than successive frames show, where the recording smears over several frames.
+
+    Steps of free particles are uncorrelated beyond the next one. Video compression and slow cameras mix frames: part
+    of a step appears late, and steps two and three frames apart correlate. The diffusion coefficient is half the sum of
+    the covariances over all lags (Green-Kubo), so D = c0 / 2 + c1 + c2 + ..., of which c0 / 2 + c1 is seen without
+    the factor.
+
+    Parameters
+    ----------
+    step_px : ndarray, shape (n_steps, 2)
+        Steps without drift, track after track.
+    start : ndarray of int, shape (n_tracks + 1,)
+        Where each track begins.
+
+    Returns
+    -------
+    float
+        1 where the covariance two frames apart is not beyond chance, else (c0 / 2 + c1 + ... + c4) / (c0 / 2 + c1).
+    """
+    owner = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    covariance, error = [float(np.mean(step_px**2))], 0.0
+    for lag in range(1, SMEAR_LAGS + 1):
+        same = owner[lag:] == owner[:-lag]
+        products = np.mean(step_px[lag:][same] * step_px[:-lag][same], axis=1)
+        if products.size < 1000:
+            return 1.0
+        covariance.append(float(products.mean()))
+        if lag == 2:
+            error = float(products.std()) / math.sqrt(products.size)
+    if covariance[2] < SMEAR_CERTAIN * error or covariance[2] < covariance[4]:
+        return 1.0
+    seen = 0.5 * covariance[0] + covariance[1]
+    return (seen + sum(max(c, 0.0) for c in covariance[2:])) / seen if seen > 0.0 else 1.0

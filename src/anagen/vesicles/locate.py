@@ -83,7 +83,7 @@ def learn_spots(
     """
     few = list(frames[:: max(1, len(frames) // 6)])[:6]
     if dark_on_bright is None or sigma_px is None:
-        dark_on_bright, sigma_px = _try_widths(few, sigma_px, dark_on_bright, threshold)
+        dark_on_bright, sigma_px = _try_widths(few, sigma_px, dark_on_bright=dark_on_bright, threshold=threshold)
     return _model(few, sigma_px, dark_on_bright=dark_on_bright, threshold=threshold)
 
 
@@ -114,7 +114,7 @@ def locate_spots(frame: np.ndarray, model: SpotModel) -> np.ndarray:
 
 
 def _try_widths(
-    frames: list[np.ndarray], sigma_px: float | None, dark_on_bright: bool | None, threshold: float
+    frames: list[np.ndarray], sigma_px: float | None, *, dark_on_bright: bool | None, threshold: float
 ) -> tuple[bool, float]:
     best, best_dark, best_sigma = 0.0, False, 0.0
     for dark in (False, True) if dark_on_bright is None else (dark_on_bright,):

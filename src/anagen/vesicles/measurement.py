@@ -81,7 +81,15 @@ class VesicleMeasurement:
     concentration_interval_per_ml : (float, float)
         Two-sided 95 %.
     detection_volume_um3 : float
-        Mean volume in which the particles counted would have been seen; NaN when not given.
+        Mean volume in which the particles counted are seen; NaN when not given.
+    depth_ratio : ndarray, shape (n,)
+        Depth in which particles of each size of `sizes.diameter_nm` are seen, over that of the calibration.
+    particles_in_view : float
+        Mean number of particles seen at once.
+    n_independent : float
+        Independent particles behind the numbers: those in view are renewed only slowly.
+    brightness_over_threshold : float
+        Top of the spots' signal-to-noise ratio over that needed; for a calibration with beads.
     dilution : float
         Factor by which the sample was diluted.
     tracks : Tracks
@@ -110,6 +118,10 @@ class VesicleMeasurement:
     concentration_per_ml: float
     concentration_interval_per_ml: tuple[float, float]
     detection_volume_um3: float
+    depth_ratio: np.ndarray
+    particles_in_view: float
+    n_independent: float
+    brightness_over_threshold: float
     dilution: float
     tracks: Tracks
     jumps: Jumps

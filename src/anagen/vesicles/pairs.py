@@ -38,10 +38,6 @@ class EnsembleSteps:
         """Median step variance, weighted by share."""
         return float(np.interp(0.5, np.cumsum(self.share), self.variance_px2))
 
-    def lost_beyond(self, reach_px: float) -> float:
-        """Share of true steps longer than `reach_px`."""
-        return float(np.sum(self.share * np.exp(-(reach_px**2) / (2.0 * self.variance_px2))))
-
 
 def ensemble_steps(spots: Spots, *, max_reach_px: float, lag: int = 1) -> EnsembleSteps:
     """Distribution of step variances from all pairs of spots in frames `lag` apart.

@@ -27,11 +27,13 @@ class TrackedSteps:
     spot : ndarray of int, shape (n_steps + n_tracks,)
         Number of each spot, track after track.
     sharpness_px2 : ndarray, shape (n_tracks,)
-        Mean of (spot width / signal-to-noise ratio)^2.
+        Mean of (spot width / signal-to-noise ratio)^2, levelling off for dim spots.
     drift_px : ndarray, shape (T, 2)
         Smooth common motion from frame t - 1 to t.
     n_linked : ndarray of int, shape (T,)
         Spots of frame t that continue a track, of whatever length.
+    n_begun : int
+        Tracks of two or more frames, of whatever length.
     """
 
     step_px: np.ndarray
@@ -41,6 +43,7 @@ class TrackedSteps:
     sharpness_px2: np.ndarray
     drift_px: np.ndarray
     n_linked: np.ndarray
+    n_begun: int
 
     @property
     def n_tracks(self) -> int:
@@ -101,9 +104,20 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
         sharpness_px2=np.empty(0),
         drift_px=drift,
         n_linked=np.bincount(steps.frame, minlength=spots.n_frames),
+        n_begun=int(np.count_nonzero(n_steps)),
     )
-    sharpness = tracks.mean_of((spots.sigma_px / spots.snr) ** 2) if tracks.n_tracks else np.empty(0)
+    sharpness = tracks.mean_of(_sharpness_px2(spots)) if tracks.n_tracks else np.empty(0)
     return TrackedSteps(**{**vars(tracks), "sharpness_px2": sharpness})
+
+
+SHARPNESS_LIMIT = 0.034
+"""The error of a dim spot stops growing near this share of the spot's variance: the window and the maximum hold it."""
+
+
+def _sharpness_px2(spots: Spots) -> np.ndarray:
+    free = (spots.sigma_px.astype(float) / spots.snr) ** 2
+    limit = SHARPNESS_LIMIT * float(np.median(spots.sigma_px)) ** 2
+    return np.asarray(free / (1.0 + free / limit))
 
 
 class _Steps:
@@ -118,12 +132,12 @@ class _Steps:
 
 
 def search_radius_px(
-    crowd: EnsembleSteps, *, density_per_px2: float, lost: float, rivals: float, longest_px: float
+    crowd: EnsembleSteps, *, density_per_px2: float, reach: float, rivals: float, longest_px: float
 ) -> float:
     """How far to search for a particle in the next frame.
 
-    Far enough to lose no more than a share `lost` of the true steps, but not so far that more than `rivals` other
-    particles lie within; the likelihood accounts for the steps that are cut off.
+    Far enough to lose only exp(-reach) of the steps of the fast particles (the 95th percentile of the step variances),
+    but not so far that more than `rivals` other particles lie within; the likelihood accounts for the steps cut off.
 
     Parameters
     ----------
@@ -131,8 +145,8 @@ def search_radius_px(
         Motion seen without linking.
     density_per_px2 : float
         Spots per pixel area.
-    lost, rivals : float
-        Limits, as above.
+    reach, rivals : float
+        As above.
     longest_px : float
         No radius is larger.
 
@@ -141,7 +155,6 @@ def search_radius_px(
     float
         In px, at least 2.
     """
-    tries = np.arange(2.0, longest_px + 0.5, 0.5)
-    enough = [float(reach) for reach in tries if crowd.lost_beyond(float(reach)) < lost]
+    fast = float(np.interp(0.95, np.cumsum(crowd.share), crowd.variance_px2))
     crowded = math.sqrt(rivals / (math.pi * max(density_per_px2, 1e-12)))
-    return max(2.0, min(enough[0] if enough else longest_px, crowded))
+    return max(2.0, min(math.sqrt(2.0 * reach * fast), longest_px, crowded))
