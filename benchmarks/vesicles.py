@@ -37,6 +37,7 @@ from anagen.vesicles.diffusion import blur_coefficient, log_likelihood, step_spe
 from anagen.vesicles.link import link_spots
 from anagen.vesicles.measure import find_spots, plan_linking
 from anagen.vesicles.sizes import bin_edges_nm
+from anagen.vesicles.steps import track_spots
 
 try:
     import trackpy
@@ -242,36 +243,47 @@ def bench_cramer_rao() -> None:
 # --- intervals -----------------------------------------------------------------------------------------------------
 
 
+def half_size(seed: int, sizes: Any = None) -> SimulatedMovie:
+    return simulate_movie(
+        np.random.default_rng(seed),
+        sizes_nm=sizes or lognormal_sizes(120.0, 1.35),
+        concentration_per_ml=1.6e8,
+        shape=(240, 320),
+        n_frames=750,
+        half_depth_um=12.0,
+        optics=Optics(brightness=60.0),
+    )
+
+
 def bench_coverage(n_movies: int) -> None:
     """Draw new particles for every movie: the intervals speak about the suspension. Short movies of half size."""
-    hits = {"d50": 0, "d50 in view": 0, "concentration": 0}
+    n_calibration = 8
+    in_view = concentration = 0.0
+    for seed in range(n_calibration):
+        made = half_size(500 + seed)
+        seen = find_spots(made.movie)
+        crowd, reach = plan_linking(seen, None)
+        tracked = track_spots(seen.spots, crowd, max_step_px=reach, min_frames=2)
+        in_view += float(len(tracked.spot)) / seen.spots.n_frames
+        concentration += made.truth.concentration_per_ml
+    volume = calibrate_volume(in_view, known_concentration_per_ml=concentration, relative_uncertainty=0.03)
+    planted = np.mean([half_size(500 + seed).truth.in_view_percentiles_nm()[1] for seed in range(n_calibration)])
+    hits = {"D50 of the suspension in view": 0, "D50 of the particles in view": 0, "concentration": 0}
+    errors = []
     for seed in range(n_movies):
-        rng = np.random.default_rng(1000 + seed)
-        made = simulate_movie(
-            rng,
-            sizes_nm=lognormal_sizes(120.0, 1.35),
-            concentration_per_ml=1.6e8,
-            shape=(240, 320),
-            n_frames=750,
-            half_depth_um=12.0,
-            optics=Optics(brightness=90.0, brightness_power=0.0),
-        )
-        found = measure_movie(made.movie, **HOW)
+        made = half_size(1000 + seed)
+        found = measure_movie(made.movie, **HOW, detection_volume=volume)
         low, high = found.sizes.intervals["d50_nm"]
-        hits["d50"] += low <= 120.0 <= high
-        hits["d50 in view"] += low <= made.truth.in_view_percentiles_nm()[1] <= high
-        volume = 240 * 320 * 0.166**2 * 2 * seen_depth_um(made.truth)
-        counted = measure_movie(made.movie, **HOW, detection_volume=volume)
-        low, high = counted.concentration_interval_per_ml
+        own = made.truth.in_view_percentiles_nm()[1]
+        hits["D50 of the suspension in view"] += low <= planted <= high
+        hits["D50 of the particles in view"] += low <= own <= high
+        low, high = found.concentration_interval_per_ml
         hits["concentration"] += low <= 1.6e8 <= high
+        errors.append((found.sizes.d50_nm / own - 1.0, found.concentration_per_ml / 1.6e8 - 1.0))
     for name, hit in hits.items():
-        row(f"coverage of 95 % intervals, {name}, {n_movies} movies", f"{100 * hit / n_movies:.1f} %", "90 to 98 %")
-
-
-def seen_depth_um(truth: MovieTruth) -> float:
-    """Half-depth to which a typical particle is found."""
-    inside = truth.spot_snr > 0
-    return float(np.max(np.abs(truth.depth_um[inside & (truth.spot_snr > 5.5)]), initial=0.1))
+        row(f"95 % intervals, {n_movies} movies: {name}", f"{100 * hit / n_movies:.1f} % cover", "90 to 98 %")
+    mean, sd = 100 * np.mean(errors, axis=0), 100 * np.std(errors, axis=0)
+    row("  errors: D50 in view; concentration", f"{mean[0]:+.1f} +- {sd[0]:.1f} %; {mean[1]:+.1f} +- {sd[1]:.1f} %", "")
 
 
 # --- real movies and memory ----------------------------------------------------------------------------------------

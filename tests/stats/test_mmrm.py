@@ -384,7 +384,7 @@ def test_a_level_without_rows_is_dropped_and_reported(fev):
 
 @pytest.mark.slow
 def test_type_one_error_holds_in_a_small_trial():
-    # 1500 trials of 2 x 10 people with drop-out that depends on what was seen: three Monte-Carlo standard errors are 1.7 %
+    # 1500 trials of 2 x 10 people whose drop-out follows what was seen: three Monte-Carlo errors are 1.7 %
     rng = np.random.default_rng(11)
     n, m, n_trials = 20, 3, 1500
     table = pl.DataFrame(

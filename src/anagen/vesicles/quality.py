@@ -12,6 +12,7 @@ from anagen.records import Flag
 
 DENSE_SPOTS_APART_PX = 24.0
 """Mean distance to the nearest other spot below which a flag is raised; vendors advise 20 to 100 particles a frame."""
+TOO_MANY_RIVALS = 0.35
 FEW_TRACKS = 200
 FAST_DRIFT_SHARE = 0.5
 VIBRATION_SHARE = 0.15
@@ -105,8 +106,10 @@ def density_flag(spots_per_frame: float, shape: tuple[int, int], step_px: float)
     """Flag a movie in which spots overlap or a particle is hard to tell from its neighbours.
 
     Spots thrown at random lie 0.5 / sqrt(density) from their nearest neighbour on average; that should exceed
-    `DENSE_SPOTS_APART_PX` and six typical steps.
+    `DENSE_SPOTS_APART_PX` and six typical steps. Where more than `TOO_MANY_RIVALS` others lie within four steps, links
+    go wrong so often that no size is given.
     """
+    rivals = spots_per_frame / (shape[0] * shape[1]) * math.pi * (4.0 * step_px) ** 2
     apart = 0.5 / math.sqrt(max(spots_per_frame, 1e-9) / (shape[0] * shape[1]))
     limit = max(DENSE_SPOTS_APART_PX, 6.0 * step_px)
     if apart >= limit:
@@ -115,7 +118,7 @@ def density_flag(spots_per_frame: float, shape: tuple[int, int], step_px: float)
     return [
         Flag(
             "too-dense",
-            "warning",
+            "refused" if rivals > TOO_MANY_RIVALS else "warning",
             f"{spots_per_frame:.0f} spots a frame lie {apart:.1f} px apart on average: spots overlap and particles are "
             "mistaken for each other",
             f"dilute {times:g} times",

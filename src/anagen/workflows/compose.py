@@ -32,6 +32,7 @@ from anagen.surveys.instrument import Instrument
 from anagen.surveys.reliability import arrange_points, estimate_alpha
 from anagen.workflows.analyse import Comparison, OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
+from anagen.workflows.follow import FollowedHairs
 from anagen.workflows.results import LotExport, StudyResults, SurveyResults
 
 DESIGN_WORDS = {
@@ -255,10 +256,16 @@ def _section_density(results: StudyResults) -> Section | None:
     figures: list[SvgFigure] = [
         draw_density_over_time(analysis.values.rename({"value": "density"}), analysis.means, unit=unit)
     ]
+    sid = analysis.outcome.smallest_important_difference
     changes = _individual_changes(analysis)
     if changes.height > 1:
-        figures.append(draw_changes(changes, unit=unit, sid=analysis.outcome.smallest_important_difference))
+        figures.append(draw_changes(changes, unit=unit, sid=sid))
     tables = {"Mean density of those measured at each visit": _table_of_means(analysis)}
+    if results.followed:
+        tables["The same hairs, found again one by one"] = _table_of_followed(analysis, results.followed)
+        followed = _followed_changes(analysis, results.followed)
+        if followed.height > 1:
+            figures.append(draw_changes(followed, unit=unit, sid=sid, name="waterfall-followed"))
     notes = list(analysis.notes)
     if results.planted is not None and results.planted.densities.height > 1:
         figures.append(draw_measured_against_planted(results.planted.densities, unit=unit))
@@ -274,6 +281,40 @@ def _individual_changes(analysis: OutcomeAnalysis) -> pl.DataFrame:
     final = analysis.values.filter(pl.col("visit") == last).select("participant", "arm", final="value")
     joined = first.join(final, on=["participant", "arm"]).with_columns(change=pl.col("final") - pl.col("first"))
     return joined.select("participant", "change", sd=pl.lit(float("nan")))
+
+
+def _followed_changes(analysis: OutcomeAnalysis, followed: Sequence[FollowedHairs]) -> pl.DataFrame:
+    """Change of followed hairs at the last visit, with the measurement error of each."""
+    rows = [
+        (f.participant, f.match.change_per_cm2.value, _sd_of(f.match.change_per_cm2))
+        for f in followed
+        if f.match is not None and not f.match.refused and f.visit == analysis.outcome.visits[-1]
+    ]
+    return pl.DataFrame(rows, schema=["participant", "change", "sd"], orient="row")
+
+
+def _sd_of(estimate: Estimate) -> float:
+    return (estimate.ci_high - estimate.ci_low) / (2 * 1.96)
+
+
+def _table_of_followed(analysis: OutcomeAnalysis, followed: Sequence[FollowedHairs]) -> pl.DataFrame:
+    rows = []
+    for visit in analysis.outcome.visits:
+        at_visit = [f for f in followed if f.visit == visit]
+        matches = [f.match for f in at_visit if f.match is not None and not f.match.refused]
+        rows.append(
+            {
+                "visit": visit,
+                "sites followed": str(len(matches)),
+                "not shown to be the same site": str(len(at_visit) - len(matches)),
+                "hairs found again": str(sum(len(m.pairs) for m in matches)),
+                "thickened": str(sum(pair.state == "thickened" for m in matches for pair in m.pairs)),
+                "thinned": str(sum(pair.state == "thinned" for m in matches for pair in m.pairs)),
+                "lost": str(sum(len(m.lost) for m in matches)),
+                "new": str(sum(len(m.new) for m in matches)),
+            }
+        )
+    return pl.DataFrame(rows)
 
 
 def _table_of_means(analysis: OutcomeAnalysis) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from anagen.surveys.instrument import Instrument
 from anagen.vesicles.vendor import VendorLot
 from anagen.workflows.analyse import OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
+from anagen.workflows.follow import FollowedHairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,8 @@ class StudyResults:
         The folder.
     images, movies : tuple
         Each file and what became of it.
+    followed : tuple of FollowedHairs
+        The same hairs at baseline and later.
     lot_exports : tuple of LotExport
         Lots measured elsewhere.
     analyses : tuple of OutcomeAnalysis
@@ -109,6 +112,7 @@ class StudyResults:
     study: Study
     images: tuple[MeasuredImage, ...]
     movies: tuple[MeasuredMovie, ...]
+    followed: tuple[FollowedHairs, ...]
     lot_exports: tuple[LotExport, ...]
     analyses: tuple[OutcomeAnalysis, ...]
     surveys: tuple[SurveyResults, ...]
