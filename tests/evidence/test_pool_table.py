@@ -101,6 +101,25 @@ def test_refusals(table, text, error, message):
         pool_table(table(text), measure="MC" if "mean1" in text else None)
 
 
+def test_what_cannot_be_computed_is_named_with_its_row(table):
+    with pytest.raises(InputFaults, match=r"row 3: B: a group needs at least 2 people"):
+        pool_table(table("study,mean1,sd1,n1,mean2,sd2,n2\nA,1,2,9,1,2,9\nB,1,2,1,1,2,9\n"), measure="MD")
+    with pytest.raises(InputFaults, match=r"row 2: A: effect is 0"):
+        pool_table(table("study,effect,p_value\nA,0,0.5\n"))
+    with pytest.raises(InputFaults, match=r"row 2, effect: A: the effect must be finite"):
+        pool_table(table("study,effect,variance\nA,inf,1\nB,1,1\n"))
+
+
+def test_no_events_in_either_group_say_nothing_of_a_ratio(table):
+    text = "study,events1,n1,events2,n2\nA,0,10,0,10\nB,1,20,4,19\n"
+    result = pool_table(table(text), measure="RR")
+    assert result.not_pooled == (("A", "no event in either group"),)
+    assert [s.study for s in result.studies] == ["B"]
+    with pytest.raises(NotEnoughDataError, match="no study tells the groups apart"):
+        pool_table(table(text.replace("1,20,4,19", "0,20,0,19")), measure="OR")
+    assert pool_table(table(text), measure="RD").pooled.n_studies == 2
+
+
 def test_no_file(tmp_path):
     with pytest.raises(InputError, match="is no file"):
         pool_table(tmp_path / "none.csv")

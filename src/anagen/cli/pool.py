@@ -63,7 +63,7 @@ def pool(
 def _as_json(result: PoolResult) -> dict[str, Any]:
     tables = {"left_out": result.left_out, "influence": result.influence, "cumulative": result.cumulative}
     said: dict[str, Any] = to_json(result.pooled)
-    said |= {"measure": result.measure, "studies": to_json(result.studies)}
+    said |= {"not_pooled": to_json(result.not_pooled), "measure": result.measure, "studies": to_json(result.studies)}
     said |= {name: None if table is None else to_json(table.to_dicts()) for name, table in tables.items()}
     said |= {"asymmetry": to_json(result.asymmetry), "trim_and_fill": to_json(result.filled)}
     said["events"] = to_json(result.events)
@@ -100,6 +100,8 @@ def _show(result: PoolResult) -> None:
             f"Prediction ({level}): a new study's true effect {pooled.prediction_low:.4g} to"
             f" {pooled.prediction_high:.4g}"
         )
+    for name, reason in result.not_pooled:
+        console.print(f"Not pooled: {name} ({reason})", markup=False)
     for flag in (*pooled.flags, *(result.events.flags if result.events else ())):
         console.print(f"{flag.severity}: {flag.message}; {flag.advice}", markup=False)
     _show_more(console, result)

@@ -216,7 +216,7 @@ def _flags(y: Array, fitted: FittedEffects, i2: float, level: float, *, scaled: 
     if scaled and fitted.critical * math.sqrt(fitted.scale) < normal:
         yield Flag(
             "narrow-interval",
-            "note",
+            "warning",
             f"the Knapp-Hartung interval is narrower than the ordinary one: the studies lie closer together than their"
             f" errors and tau2 predict (factor {fitted.scale:.2g})",
             "compare with knapp_hartung='adhoc'",

@@ -70,6 +70,7 @@ ALSO_CALLED: Final = {
     "author": "study",
 }
 """metafor's names and common ones."""
+ROW: Final = "row of the file"
 WHAT_A_ROW_NEEDS: Final = (
     "give effect with variance, std_error, ci_low and ci_high or p_value; or with --measure the groups' mean1, sd1, n1"
     " (and mean2, sd2, n2) or events1, n1 (and events2, n2)"
@@ -106,8 +107,10 @@ class PoolResult:
         Scale of the effects; ``given`` when they were typed in.
     studies : tuple of StudyEffect
         In the order of the table.
+    not_pooled : tuple of (study, reason)
+        Studies that say nothing on this scale: no event in either group, for a ratio.
     pooled : PooledEffect
-        All of them.
+        All that were pooled.
     left_out : polars.DataFrame or None
         Leave-one-out; None with one study.
     influence : polars.DataFrame or None
@@ -128,6 +131,7 @@ class PoolResult:
 
     measure: str
     studies: tuple[StudyEffect, ...]
+    not_pooled: tuple[tuple[str, str], ...]
     pooled: PooledEffect
     left_out: pl.DataFrame | None
     influence: pl.DataFrame | None
@@ -178,7 +182,8 @@ def pool_table(
     """
     table = _read(path, read_table)
     _check(table, path.name, measure)
-    studies = tuple(_to_effect(row, measure) for row in table.iter_rows(named=True))
+    table, not_pooled = _set_empty_aside(table, measure)
+    studies = _to_effects(table, path.name, measure)
     y, v, names = [s.effect for s in studies], [s.variance for s in studies], [s.study for s in studies]
     k, groups = len(studies), table["group"].to_list() if "group" in table.columns else []
     options: dict[str, Any] = {"method": method, "knapp_hartung": knapp_hartung, "level": level}
@@ -187,6 +192,7 @@ def pool_table(
     return PoolResult(
         measure=measure or "given",
         studies=studies,
+        not_pooled=not_pooled,
         pooled=pool_effects(y, v, **options),
         left_out=leave_one_out(y, v, studies=names, **options) if k > 1 else None,
         influence=measure_influence(y, v, studies=names, method=method) if k > 2 else None,
@@ -240,7 +246,7 @@ def _read(path: Path, read_table: TableReader) -> pl.DataFrame:
     try:
         table = read_table(path)
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path.name} cannot be read as a CSV table: {error}") from error
+        raise InputError(f"{path.name} cannot be read as a CSV table in UTF-8: {str(error).splitlines()[0]}") from error
     names = {name: name.strip().casefold() for name in table.columns}
     names = {name: ALSO_CALLED.get(plain, plain) for name, plain in names.items()}
     twice = sorted({name for name in names.values() if list(names.values()).count(name) > 1})
@@ -248,14 +254,17 @@ def _read(path: Path, read_table: TableReader) -> pl.DataFrame:
         raise InputError(f"{path.name} has two columns for {', '.join(twice)}: keep one")
     table = table.rename(names)
     if "study" not in table.columns:
-        raise InputError(f"{path.name} has no column study: it has {', '.join(table.columns)}")
+        raise InputError(f"{path.name} has no column study: it has {', '.join(table.columns)}; commas separate columns")
     if table.is_empty():
         raise NotEnoughDataError(f"{path.name} has no row: there is nothing to pool")
     faults = [fault for name in NUMBER_COLUMNS if name in table.columns for fault in _words(table, name, path.name)]
     if faults:
         raise InputFaults(faults)
     numbers = [_number(name, table[name].dtype) for name in NUMBER_COLUMNS if name in table.columns]
-    return table.with_columns(pl.col("study").cast(pl.String).fill_null(""), *numbers)
+    words = [pl.col("study").cast(pl.String).fill_null("")]
+    if "group" in table.columns:
+        words.append(pl.col("group").cast(pl.String).fill_null("not stated"))
+    return table.with_columns(*words, *numbers).with_row_index(ROW, offset=2)
 
 
 def _number(name: str, kind: pl.DataType) -> pl.Expr:
@@ -277,12 +286,12 @@ def _check(table: pl.DataFrame, file: str, measure: MeasureName | None) -> None:
     reported = []
     faults: list[Fault] = []
     known = set(ReportedStudy.__slots__) - {"study", "row", "log_scale"}
-    for index, row in enumerate(table.iter_rows(named=True)):
+    for row in table.iter_rows(named=True):
         numbers = {name: value for name, value in row.items() if name in known and value is not None}
         reported.append(
-            ReportedStudy(row["study"] or f"row {index + 2}", index + 2, **numbers, log_scale=measure in LOG_MEASURES)
+            ReportedStudy(row["study"] or "a study", row[ROW], **numbers, log_scale=measure in LOG_MEASURES)
         )
-        faults += _row_faults(row, index + 2, file, measure)
+        faults += _row_faults(row, row[ROW], file, measure)
     faults = [*check_reported(reported, file=file), *faults]
     if faults:
         raise InputFaults(faults)
@@ -310,6 +319,42 @@ def _needed(measure: MeasureName) -> tuple[str, ...]:
     if measure in {"RR", "OR", "RD"}:
         return ("events1", "n1", "events2", "n2")
     return ("events1", "n1") if measure == "PLO" else ("mean1", "sd1", "n1")
+
+
+def _set_empty_aside(
+    table: pl.DataFrame, measure: MeasureName | None
+) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
+    """Take out studies that hold no information on a ratio: nobody, or everybody, had an event in both groups."""
+    if measure not in {"RR", "OR"}:
+        return table, ()
+    none = (pl.col("events1") == 0) & (pl.col("events2") == 0)
+    everybody = (pl.col("events1") == pl.col("n1")) & (pl.col("events2") == pl.col("n2"))
+    reasons = {"no event in either group": none, "an event in every person": everybody}
+    aside = tuple((study, reason) for reason, where in reasons.items() for study in table.filter(where)["study"])
+    left = table.filter(~(none | everybody))
+    if left.is_empty():
+        raise NotEnoughDataError(
+            f"no study tells the groups apart ({', '.join(f'{study}: {reason}' for study, reason in aside)}): a ratio"
+            " cannot be estimated; pool each group's proportion with --measure PLO, or the difference with --measure RD"
+        )
+    return left, aside
+
+
+def _to_effects(table: pl.DataFrame, file: str, measure: MeasureName | None) -> tuple[StudyEffect, ...]:
+    """Compute each study's effect; every one that cannot be is named with its row."""
+    found, faults = [], []
+    for row in table.iter_rows(named=True):
+        try:
+            effect = _to_effect(row, measure)
+        except (InputError, NotEnoughDataError) as error:
+            faults.append(Fault(file, f"{row['study']}: {error}", "correct it or leave the study out", row[ROW]))
+            continue
+        if not (math.isfinite(effect.effect) and math.isfinite(effect.variance)):
+            faults.append(Fault(file, f"{row['study']}: the effect must be finite", "correct it", row[ROW], "effect"))
+        found.append(effect)
+    if faults:
+        raise InputFaults(faults)
+    return tuple(found)
 
 
 def _to_effect(row: dict[str, Any], measure: MeasureName | None) -> StudyEffect:
