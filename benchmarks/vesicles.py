@@ -53,6 +53,7 @@ HOW: dict[str, Any] = {
 }
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "vesicles" / "movies"
 FRAMES = 1498
+N_SHORT = 750
 RAYLEIGH = Optics(psf="airy", brightness_power=6.0, gain=1.5, read_noise=2.0)
 
 
@@ -249,7 +250,7 @@ def half_size(seed: int, sizes: Any = None) -> SimulatedMovie:
         sizes_nm=sizes or lognormal_sizes(120.0, 1.35),
         concentration_per_ml=1.6e8,
         shape=(240, 320),
-        n_frames=750,
+        n_frames=N_SHORT,
         half_depth_um=12.0,
         optics=Optics(brightness=60.0),
     )

@@ -125,7 +125,8 @@ def _try_widths(
             model = _model(fewer, sigma, dark_on_bright=dark, threshold=threshold)
             snr = np.concatenate([locate_spots(frame, model)[:, 4] for frame in fewer])
             snr = np.sort(snr)[::-1][: 10 * len(fewer)]
-            score = float(np.sqrt(np.mean(np.minimum(snr, 500.0)))) if snr.size else 0.0
+            clear = np.clip(snr - threshold, 0.0, 500.0)
+            score = float(np.sum(np.sqrt(clear)))  # many clear spots before one dazzling one
             if score > best:
                 best, best_dark, best_sigma = score, dark, sigma
     if best == 0.0:
@@ -142,6 +143,8 @@ def _refine_width(frames: list[np.ndarray], sigma_px: float, *, dark: bool, thre
     for _ in range(2):
         model = _model(frames, sigma_px, dark_on_bright=dark, threshold=threshold)
         spots = np.concatenate([locate_spots(frame, model) for frame in frames])
+        if not len(spots):
+            break
         strong = spots[spots[:, 4] >= np.median(spots[:, 4])]
         sigma_px = float(np.clip(np.median(strong[:, 3]), 0.75 * sigma_px, 1.33 * sigma_px))
     return sigma_px
