@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -39,6 +41,8 @@ def main() -> None:
     show("R mmrm 0.3.18, fev_data, 8 models x REML/ML x 3 methods", compare_with_r(fev, shared))
     show("SAS PROC MIXED, Kenward-Roger, fev_data", compare_with_sas(fev))
     show("SAS PROC MIXED, other output", compare_with_other_sas(fev))
+    if shutil.which("Rscript"):
+        show("R nlme::gls, with a baseline covariate", compare_with_gls(fev))
     show("pbkrtest (expected information), lmerTest, paired t", compare_with_lme4(shared))
     show("rbmi 1.5.2, antidepressant trial, conditional means and jackknife", compare_with_rbmi(shared))
 
@@ -152,6 +156,21 @@ def compare_with_other_sas(fev: pl.DataFrame) -> Worst:
         kind = "sandwich" if row["std_errors"] != "model" else "by group" if row["group"] else "one covariance"
         note(worst, f"{kind}, {row['quantity']}", ours[row["quantity"]], row["value"])
     return dict(sorted(worst.items()))
+
+
+def compare_with_gls(fev: pl.DataFrame) -> Worst:
+    worst: Worst = {}
+    script = Path(__file__).with_name("gls.R")
+    printed = subprocess.run(
+        ["Rscript", str(script), str(DATA / "fev_data.csv")], capture_output=True, text=True, check=True
+    ).stdout
+    for line in printed.splitlines():
+        method, covariance, deviance = line.split()
+        fit = fit_mmrm(
+            fev, fixed=FORMULAS["full"] + " + FEV1_BL", covariance=covariance, method=method, df="satterthwaite", **FEV
+        )
+        note(worst, f"{covariance}, deviance", fit.deviance, float(deviance))
+    return worst
 
 
 def compare_with_lme4(shared: Path) -> Worst:

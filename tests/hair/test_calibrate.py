@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anagen.errors import InputError, NotEnoughDataError
-from anagen.hair.calibrate import calibrate_from_metadata, calibrate_from_ruler
+from anagen.hair.calibrate import calibrate_from_ruler
 
 
 def ruler(period_px, angle_deg, rng, *, shape=(300, 400), tick_share=0.25, noise=8.0):
@@ -50,25 +50,3 @@ def test_refuses_an_image_without_ticks():
         calibrate_from_ruler(rng.random((64, 64)), tick_um=0)
     with pytest.raises(InputError, match="image must be of shape"):
         calibrate_from_ruler(rng.random((8, 8)), tick_um=1)
-
-
-def test_metadata_gives_a_scale_only_when_it_states_one():
-    assert calibrate_from_metadata({"XResolution": (50800, 10), "ResolutionUnit": 2}).um_per_px == pytest.approx(5.0)
-    assert calibrate_from_metadata({"PhysicalSizeX": 5.5, "PhysicalSizeY": 5.5}).source == "metadata"
-
-
-@pytest.mark.parametrize(
-    ("tags", "message"),
-    [
-        ({}, "no resolution"),
-        ({"XResolution": 300, "ResolutionUnit": 1}, "unit of length"),
-        ({"XResolution": 72, "YResolution": 72, "ResolutionUnit": 2}, "screen's default"),
-        ({"XResolution": (28346, 1000), "ResolutionUnit": 3}, "screen's default"),
-        ({"XResolution": 300, "ResolutionUnit": 2}, "not a scalp photograph's scale"),
-        ({"XResolution": (0, 1), "ResolutionUnit": 2}, "resolution of 0"),
-        ({"PhysicalSizeX": 5.0, "PhysicalSizeY": 6.0}, "square"),
-    ],
-)
-def test_refuses_metadata_that_is_no_scale(tags, message):
-    with pytest.raises(NotEnoughDataError, match=message):
-        calibrate_from_metadata(tags)

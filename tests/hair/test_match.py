@@ -99,8 +99,8 @@ def test_refuses_what_holds_too_little(roots):
     assert match_visits(before, blurred).flags[0].code == "field-refused"
     with pytest.raises(InputError, match="margin_um must be at least 0, got -1"):
         match_visits(before, before, margin_um=-1)
-    with pytest.raises(InputError, match="miss_rate"):
-        match_visits(before, before, miss_rate=1.0)
+    with pytest.raises(InputError, match="error_rate"):
+        match_visits(before, before, error_rate=1.0)
 
 
 def test_a_match_survives_its_json(roots):

@@ -477,5 +477,7 @@ def test_contrasts_that_make_no_sense_are_refused(fev):
         fit.test(np.zeros((2, 11)))
     with pytest.raises(InputError, match="is no categorical variable"):
         fit.ls_means("FEV1_BL")
+    with pytest.raises(InputError, match="no term besides the intercept"):
+        fit_fev(fev, "1").type3()
     with pytest.raises(InputError, match="is no level of 'ARMCD'"):
         fit.contrasts(of="ARMCD", reference="SHAM")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from anagen import __version__
 from anagen.cli.answer import answer
+from anagen.cli.calibrate import calibrate
 from anagen.cli.check import check
 from anagen.cli.demo import demo
 from anagen.cli.hair import hair
@@ -29,7 +30,7 @@ MOST_LINES = 30
 DONE, DATA_AT_FAULT, STOPPED = 0, 1, 130
 
 
-for command in (demo, init, check, run, hair, vesicles, plan, pool, answer):
+for command in (demo, init, check, run, hair, calibrate, vesicles, plan, pool, answer):
     app.command()(command)
 
 

@@ -1,7 +1,7 @@
 """Scalp image to hairs, density and diameters; the same hairs between visits."""
 
 from anagen.hair.anagen import AnagenMeasurement, measure_anagen
-from anagen.hair.calibrate import ScaleCalibration, calibrate_from_metadata, calibrate_from_ruler
+from anagen.hair.calibrate import ScaleCalibration, calibrate_from_ruler
 from anagen.hair.correct import CorrectedMeasurement, Edit, correct_measurement
 from anagen.hair.diameter import DiameterFit, fit_diameters
 from anagen.hair.match import HairPair, VisitMatch, match_visits
@@ -25,7 +25,6 @@ __all__ = [
     "ScaleCalibration",
     "UnitSummary",
     "VisitMatch",
-    "calibrate_from_metadata",
     "calibrate_from_ruler",
     "correct_measurement",
     "count_terminal",

@@ -1,28 +1,20 @@
-"""Micrometres per pixel: from a photographed ruler or stage micrometer, or from what the file says of itself."""
+"""Micrometres per pixel from a photographed ruler or stage micrometer, and the record of where a scale came from."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from anagen.errors import InputError, NotEnoughDataError
-from anagen.units import UM_PER_CM
 
 MIN_TICKS = 6
 MIN_PERIOD_PX = 4.0
 MIN_PEAK_RATIO = 8.0
 """How far the ticks' peak must stand above the median of the spectrum around it; noise and hair reach 4 to 6."""
-
-UM_PER_INCH = 25400.0
-SCREEN_DPI = (72.0, 96.0)
-"""What programs write when they know nothing: no scale (JFIF 1.02 and EXIF 2.3 name 72 dpi as the default)."""
-
-PLAUSIBLE_UM_PER_PX = (0.1, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,61 +94,6 @@ def calibrate_from_ruler(image: np.ndarray, *, tick_um: float) -> ScaleCalibrati
         n_ticks=n_ticks,
         detail=f"{n_ticks} ticks of {tick_um:g} um, {period:.3f} px apart",
     )
-
-
-def calibrate_from_metadata(tags: Mapping[str, Any]) -> ScaleCalibration:
-    """Read the scale from the resolution that a file states.
-
-    Parameters
-    ----------
-    tags : mapping
-        ``XResolution``, ``YResolution`` (numbers or (numerator, denominator)) and ``ResolutionUnit`` (2 inch, 3 cm),
-        as in TIFF 6.0 and EXIF 2.3; or ``PhysicalSizeX``, ``PhysicalSizeY`` in um, as in OME-TIFF.
-
-    Returns
-    -------
-    ScaleCalibration
-
-    Raises
-    ------
-    NotEnoughDataError
-        Where there is no resolution, no unit, a screen default (72 or 96 dpi), pixels that are not square, or a scale
-        no scalp photograph has.
-
-    Examples
-    --------
-    >>> calibrate_from_metadata({"XResolution": 2000, "YResolution": 2000, "ResolutionUnit": 3}).um_per_px
-    5.0
-    """
-    way_out = "photograph a ruler at the same magnification, or give um_per_px"
-    if "PhysicalSizeX" in tags:
-        x, y = _number(tags["PhysicalSizeX"]), _number(tags.get("PhysicalSizeY", tags["PhysicalSizeX"]))
-        detail = f"PhysicalSizeX {x:g} um"
-    else:
-        if "XResolution" not in tags or tags.get("ResolutionUnit") not in (2, 3):
-            raise NotEnoughDataError(f"the file states no resolution with a unit of length: {way_out}")
-        unit_um = UM_PER_INCH if tags["ResolutionUnit"] == 2 else UM_PER_CM
-        x_resolution = _number(tags["XResolution"])
-        y_resolution = _number(tags.get("YResolution", tags["XResolution"]))
-        if not (x_resolution > 0 and y_resolution > 0):
-            raise NotEnoughDataError(f"the file states a resolution of {x_resolution:g}: {way_out}")
-        if any(abs(x_resolution * UM_PER_INCH / unit_um - dpi) < 0.5 for dpi in SCREEN_DPI):
-            raise NotEnoughDataError(f"the file states a screen's default, {x_resolution:g} px, not a scale: {way_out}")
-        x, y = unit_um / x_resolution, unit_um / y_resolution
-        detail = f"XResolution {x_resolution:g} per {'inch' if tags['ResolutionUnit'] == 2 else 'cm'}"
-    if not (x > 0 and abs(x - y) <= 0.01 * x):
-        raise NotEnoughDataError(f"pixels must be square, got {x:g} by {y:g} um: {way_out}")
-    low, high = PLAUSIBLE_UM_PER_PX
-    if not low <= x <= high:
-        raise NotEnoughDataError(f"{x:g} um per px is not a scalp photograph's scale ({low:g} to {high:g}): {way_out}")
-    return ScaleCalibration(x, math.nan, "metadata", detail=detail)
-
-
-def _number(value: Any) -> float:
-    """Turn a tag into a number; a fraction comes as a pair."""
-    if isinstance(value, tuple | list) and len(value) == 2:
-        return float(value[0]) / float(value[1]) if value[1] else math.nan
-    return float(value)
 
 
 def _flatten(image: np.ndarray) -> np.ndarray:

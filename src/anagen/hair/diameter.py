@@ -219,10 +219,12 @@ def _start(grey: np.ndarray, line: np.ndarray, widest_px: float) -> _Trace:
 
 def _first_width(distance: np.ndarray, value: np.ndarray) -> float:
     """Full width, at a third of the depth, of what lies under the line: a third spans a faint glare line."""
+    if len(distance) < 8:
+        return 4.0
     order = np.argsort(distance)
     d, depth = distance[order], value[order] - float(np.median(value))
-    near = np.flatnonzero(np.abs(d) < max(0.2 * np.abs(d).max(initial=0.0), 2.0))
-    if len(d) < 8 or len(near) == 0:
+    near = np.flatnonzero(np.abs(d) < max(0.2 * np.abs(d).max(), 2.0))
+    if len(near) == 0:
         return 4.0
     top = int(near[int(np.argmax(np.abs(depth[near])))])
     outside = depth / depth[top] < 1 / 3 if depth[top] != 0 else np.ones(len(d), dtype=bool)
