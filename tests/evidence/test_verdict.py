@@ -148,8 +148,10 @@ def test_significant_below_the_smallest_important_difference_says_so(trial, valu
         return
     outcome = OutcomeFacts("hair density", change, smallest_important=sid)
     trial = TrialFacts(**{f: getattr(trial, f) for f in trial.__slots__} | {"outcomes": (outcome,)})
-    said = [s.text for s in give_verdict(trial).statements if s.rule == "importance-below-significant"]
-    assert any("significant" in text and "too small to matter" in text for text in said)
+    rule = "importance-worse" if change.ci_high < 0 else "importance-below-significant"
+    said = [s.text for s in give_verdict(trial).statements if s.rule == rule and s.audience == "professional"]
+    words = "below the smallest important difference"
+    assert [("ignificant" in text, words in text) for text in said] == [(True, True)]
     assert give_verdict(trial).answer in {"cause-unknown", "difference-too-small", "worse"}
 
 
