@@ -54,8 +54,8 @@ UNKNOWN_BLUR = (math.log(2.0), 1.5)
 """Log blur of an image without wide hairs: 0.4 to 9 px within a standard deviation. Thin hairs do not resolve then."""
 
 MODEL_FLOOR = 0.018
-"""Relative error left by the model itself (Gaussian blur, one shape for all hairs): set so that the intervals cover on this
-package's own renderer (`benchmarks/hair_diameter.py`); not yet confirmed on another."""
+"""Relative error left by the model itself (Gaussian blur, one shape for all hairs): set so that the intervals cover on
+this package's own renderer (`benchmarks/hair_diameter.py`); not yet confirmed on another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
