@@ -25,6 +25,7 @@ from anagen.stats import (
     fit_proportional_odds,
     n_one_group,
     n_two_groups,
+    sign_test,
     signed_rank_test,
     standardise_by_baseline_sd,
     standardise_by_change_sd,
@@ -55,7 +56,7 @@ def compare(folder: Path, misc: dict[str, Any], meta: dict[str, Any]) -> Iterato
     for sides, key in (("two", "two"), ("upper", "one_upper")):
         found = [clopper_pearson(case["x"], case["n"], sides=sides) for case in misc["clopper"]]
         yield f"Clopper-Pearson, {sides}", "R binom.test", np.ravel(found), np.ravel([c[key] for c in misc["clopper"]])
-    for method in ("holm", "hochberg", "hommel", "BH", "bonferroni"):
+    for method in ("holm", "hochberg", "hommel", "BH", "BY", "bonferroni"):
         p = misc["padjust"]
         yield f"adjusted p, {method}", "R p.adjust", adjust_p(p["raw"], method.lower()), p[method]
     found = [n_two_groups(10, 22), n_two_groups(10, 22, power=0.8), n_one_group(0.5, 1), n_one_group(0.5, 1, power=0.8)]
@@ -87,6 +88,15 @@ def compare_signed_rank(folder: Path, misc: dict[str, Any]) -> Iterator[Row]:
     changes, expected = (scores["wk12"] - scores["wk4"]).to_numpy(), misc["wilcoxon"]
     found = [signed_rank_test(changes, zeros=zeros).p_value for zeros in ("wilcox", "pratt")]
     yield "signed rank, exact p", "R coin", found, [expected[key]["p"] for key in ("wilcoxon_exact", "pratt_exact")]
+    normal = {"zeros": "wilcox", "distribution": "normal"}
+    found = [
+        signed_rank_test(changes, **normal).p_value,
+        signed_rank_test(changes, **(normal | {"zeros": "pratt"})).p_value,
+        signed_rank_test(changes, **(normal | {"distribution": "normal-corrected"})).p_value,
+    ]
+    references = [expected["wilcoxon_asym"]["p"], expected["pratt_asym"]["p"], expected["p_norm_cc"]]
+    yield "signed rank, normal p (wilcox, pratt, corrected)", "R coin, wilcox.test", found, references
+    yield "sign test", "R binom.test", sign_test(changes).share_up.p_value, expected["sign_p"]
     biserial = signed_rank_test(changes).rank_biserial
     yield "rank-biserial", "R effectsize", biserial.value, expected["rank_biserial"][0]["r_rank_biserial"]
     ends = [expected["rank_biserial"][0][key] for key in ("CI_low", "CI_high")]
@@ -114,11 +124,18 @@ def compare_reliability(folder: Path, misc: dict[str, Any]) -> Iterator[Row]:
     x, expected = pl.read_csv(folder / "bfi_agree300.csv").to_numpy().astype(float), misc["reliability"]
     alpha, omega, items = estimate_alpha(x), estimate_omega(x), analyse_items(x)
     yield "alpha", "R psych", alpha.value, expected["alpha_raw"]
+    yield "alpha, standardised", "R psych", estimate_alpha(x, standardised=True).value, expected["alpha_std"]
+    wald = estimate_alpha(x, interval="duhachek")
+    found = (wald.ci_high - wald.ci_low) / 2 / 1.959963984540054
+    yield "alpha, standard error", "R psych", found, expected["duhachek"]["ase"]
     ends = [expected["feldt"][f"{end}.ci"][0]["raw_alpha"] for end in ("lower", "upper")]
     yield "alpha, Feldt interval", "R psych", [alpha.ci_low, alpha.ci_high], ends
     yield "alpha without each item", "R psych", items["alpha_without"], expected["alpha_drop"]
     yield "item-rest correlation", "R psych", items["item_rest_r"], expected["item_total_drop"]
     yield "omega, one factor by ML", "R lavaan, semTools", omega.estimate.value, expected["omega_cfa_ml"]
+    rows = dict(zip(expected["semTools_rows"], expected["semTools"], strict=True))
+    found = [omega.of_observed_variance, omega.variance_extracted]
+    yield "omega of observed variance, variance extracted", "R semTools", found, [rows["omega3"], rows["avevar"]]
     scale = (len(x) - 1) / len(x)
     yield "loadings", "R lavaan", omega.loadings * math.sqrt(scale), expected["cfa_loadings"]
     yield "error variances", "R lavaan", omega.error_variances * scale, expected["cfa_theta"]

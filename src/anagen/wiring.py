@@ -16,8 +16,9 @@ from anagen.formats.movies import open_movie, write_movie
 from anagen.formats.tables import read_table
 from anagen.formats.vendor_lots import read_vendor_lot
 from anagen.hair import Region
+from anagen.hair.calibrate import ScaleCalibration
 from anagen.store.measurements import MeasurementStore
-from anagen.workflows import measure_hair, measure_vesicles
+from anagen.workflows import calibrate, measure_hair, measure_vesicles
 from anagen.workflows.check import CheckReport, check_study
 from anagen.workflows.draw_example import draw_example
 from anagen.workflows.measure import explain_lost_worker, measure_file
@@ -60,6 +61,11 @@ def make_runner(jobs: int, scheduler: str | None) -> Runner:
     if scheduler is not None:
         return DaskRunner(scheduler)
     return SerialRunner() if jobs == 1 else ProcessRunner(jobs, on_lost=explain_lost_worker)
+
+
+def calibrate_photo(file: Path, *, tick_um: float | None) -> ScaleCalibration:
+    """Find a photograph's scale with the reader of this machine."""
+    return calibrate.calibrate_photo(file, tick_um=tick_um, read_image=read_image)
 
 
 def measure_photos(

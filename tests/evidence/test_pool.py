@@ -191,7 +191,7 @@ def test_one_study_says_what_it_can():
 
 def test_two_studies_and_close_agreement_are_flagged():
     codes = {flag.code for flag in pool_effects([3.0, 3.1], [4.0, 4.0]).flags}
-    assert codes == {"two-studies", "closer-than-chance"}
+    assert codes == {"two-studies", "narrow-interval"}
     same = pool_effects([3.0, 3.0, 3.0], [4.0, 4.0, 4.0])
     assert same.std_error == pytest.approx(0, abs=1e-12)
     assert same.p_value == pytest.approx(0, abs=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from scipy import stats
 from tests.evidence.readability import flesch_kincaid_grade, reading_age
 
 from anagen.errors import InputError
-from anagen.evidence.no_effect import NaturalChange
+from anagen.evidence.no_effect import PUBLISHED_NATURAL_CHANGES, NaturalChange, probability_of_significance
 from anagen.evidence.verdict import (
     ArmFacts,
     HarmFacts,
@@ -21,7 +22,7 @@ from anagen.evidence.verdict import (
     TrialFacts,
     give_verdict,
 )
-from anagen.evidence.verdict_rules import CLAIM_WORDS, LAST_PATIENT_SENTENCE, RULES
+from anagen.evidence.verdict_rules import CLAIM_WORDS, LAST_PATIENT_SENTENCE, RULES, RULES_VERSION
 from anagen.records import Estimate, from_json, to_json
 
 
@@ -147,8 +148,10 @@ def test_significant_below_the_smallest_important_difference_says_so(trial, valu
         return
     outcome = OutcomeFacts("hair density", change, smallest_important=sid)
     trial = TrialFacts(**{f: getattr(trial, f) for f in trial.__slots__} | {"outcomes": (outcome,)})
-    said = [s.text for s in give_verdict(trial).statements if s.rule == "importance-below-significant"]
-    assert any("significant" in text and "too small to matter" in text for text in said)
+    rule = "importance-worse" if change.ci_high < 0 else "importance-below-significant"
+    said = [s.text for s in give_verdict(trial).statements if s.rule == rule and s.audience == "professional"]
+    words = "below the smallest important difference"
+    assert [("ignificant" in text, words in text) for text in said] == [(True, True)]
     assert give_verdict(trial).answer in {"cause-unknown", "difference-too-small", "worse"}
 
 
@@ -290,3 +293,14 @@ def test_an_outcome_named_by_a_judgement_is_refused():
 def test_natural_changes_in_another_unit_are_not_used():
     other = (NaturalChange("A 2000", "vehicle", 1.0, 2.0, 12.0, 20, "doi", unit="um"),)
     assert "no-drug-probability" not in rules_of(source_study(natural_changes=other))
+
+
+def test_the_page_prints_every_rule_in_its_words():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "methods" / "verdict.md").read_text(encoding="utf-8")
+    assert f"(version {RULES_VERSION})" in page
+    printed = [line for line in page.splitlines() if line.startswith(("| effect-", "| answer-"))]
+    assert len(printed) == sum(code.startswith(("effect-", "answer-")) for code in RULES)
+    for rule in RULES.values():
+        assert f"| {rule.code} | {rule.when} | {rule.professional} | {rule.patient} |" in page
+    for change in PUBLISHED_NATURAL_CHANGES:
+        assert f"{probability_of_significance(30, change.mean_change, change.change_sd):.3f}" in page

@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from examples.real_study import build_real_study, find_unmarked, stitch_field
+from tests.workflows.fakes import CountingProgress
 
 from anagen.errors import InputError
 from anagen.formats import open_movie, read_image
 from anagen.formats.tables import read_table
 from anagen.study import load_study
+from anagen.wiring import make_run_ports
 from anagen.workflows.check import check_study
+from anagen.workflows.run import run_study
 
 
 def test_the_real_study_has_nothing_to_mend(tmp_path: Path, shared: Callable[[str], Path]):
@@ -26,6 +29,19 @@ def test_the_real_study_has_nothing_to_mend(tmp_path: Path, shared: Callable[[st
     assert "No change over time can be read" in study.protocol.notes
     assert not study.adverse_events_collected
     assert len(study.images) == 6
+
+
+@pytest.mark.slow
+def test_a_run_on_the_real_study_ends_with_a_report(tmp_path: Path, shared: Callable[[str], Path]):
+    folder = tmp_path / "real"
+    build_real_study(shared("fdu/images").parents[1], folder, n_participants=2)
+    summary = run_study(folder, make_run_ports(jobs=1, scheduler=None, progress=CountingProgress()))
+    assert summary.n_files == 8
+    report = summary.report.read_text(encoding="utf-8")
+    assert "No change over time can be read from this study" in report
+    assert "S01" in report or "screen failure" in report.casefold()
+    again = run_study(folder, make_run_ports(jobs=1, scheduler=None, progress=CountingProgress()))
+    assert again.n_measured == 0
 
 
 @pytest.mark.parametrize(

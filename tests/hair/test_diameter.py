@@ -73,6 +73,12 @@ def test_a_hair_hidden_by_its_neighbour_has_no_diameter():
     assert all("diameter-touching" in flags for flags in fit.flags)
 
 
+def test_a_hair_outside_the_image_has_no_diameter(plain):
+    fit = fit_diameters(plain.image, [*plain.paths, plain.paths[0] - 2000.0], um_per_px=UM)
+    assert np.isnan(fit.diameter_um[-1])
+    assert np.isfinite(fit.diameter_um[:-1]).any()
+
+
 def test_no_hairs_give_no_diameters(plain):
     fit = fit_diameters(plain.image, [], um_per_px=UM)
     assert fit.diameter_um.shape == (0,)

@@ -50,9 +50,26 @@ def measured():
     expected = 100_000 * np.diff(-np.exp(-(edges**2) / 0.5))
     paths = tuple(np.cumsum(rng.normal(size=(20, 2)), axis=0) + 30 for _ in range(4))
     return VesicleMeasurement(
-        sizes, math.nan, (math.nan, math.nan), math.nan, 1.0, tracks, Jumps(edges, expected.round(), expected), paths,
-        5000, 100, 50.0, (0.1, 0.2), 20.0, 2.0, {"um_per_px": 0.166},
-    )  # fmt: skip
+        sizes=sizes,
+        concentration_per_ml=math.nan,
+        concentration_interval_per_ml=(math.nan, math.nan),
+        detection_volume_um3=math.nan,
+        depth_ratio=np.ones_like(sizes.diameter_nm),
+        particles_in_view=50.0,
+        n_independent=100.0,
+        brightness_over_threshold=3.0,
+        dilution=1.0,
+        tracks=tracks,
+        jumps=Jumps(edges, expected.round(), expected),
+        paths_px=paths,
+        n_spots=5000,
+        n_frames=100,
+        spots_per_frame=50.0,
+        drift_um_per_s=(0.1, 0.2),
+        localisation_nm=20.0,
+        search_radius_um=2.0,
+        settings={"um_per_px": 0.166},
+    )
 
 
 def _lot(*counts):

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagen.errors import InputError, NotEnoughDataError
@@ -38,6 +38,7 @@ def test_planted_variances_are_recovered():
     assert estimate_icc(ratings, "3,k").value == pytest.approx(1 / 1.05, abs=0.01)
 
 
+@settings(max_examples=15)
 @given(shift=st.floats(-100, 100), factor=st.floats(0.01, 100), seed=st.integers(0, 99))
 def test_unit_and_order_do_not_matter_and_consistency_forgives_a_shift(shift, factor, seed):
     ratings = simulate_ratings(np.random.default_rng(seed), 12, 3)

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -27,6 +27,7 @@ def test_it_is_the_paired_t_test():
     assert [flag.code for flag in change.flags] == ["no-control"]
 
 
+@settings(max_examples=15)
 @given(shift=st.floats(-100, 100), factor=st.floats(0.01, 100))
 def test_shift_leaves_the_change_and_scale_multiplies_it(shift, factor):
     change, moved = estimate_change(PRE, POST), estimate_change(factor * PRE + shift, factor * POST + shift)

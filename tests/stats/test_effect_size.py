@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagen.errors import InputError, NotEnoughDataError
@@ -15,6 +15,7 @@ def test_small_sample_factor_is_near_its_usual_approximation():
         assert small_sample_factor(df) == pytest.approx(1 - 3 / (4 * df - 1), abs=2e-3)
 
 
+@settings(max_examples=15)
 @given(mean=st.floats(-50, 50), sd=st.floats(1, 40), n=st.integers(3, 200), factor=st.floats(0.1, 100))
 def test_unit_does_not_matter_and_sign_mirrors(mean, sd, n, factor):
     change = standardise_by_change_sd(mean, sd, n).estimate

@@ -10,7 +10,7 @@ from anagen.errors import InputError
 from anagen.stats import adjust_p, adjust_p_graph
 
 P = st.lists(st.floats(0, 1), min_size=1, max_size=6)
-METHODS = ("holm", "hochberg", "hommel", "bh", "bonferroni", "fixed-sequence")
+METHODS = ("holm", "hochberg", "hommel", "bh", "by", "bonferroni", "fixed-sequence")
 
 
 def close_by_simes(p):
@@ -84,7 +84,7 @@ def test_graph_is_the_closed_weighted_bonferroni_test(p):
 
 def test_agrees_with_r_p_adjust(shared):
     expected = json.loads(shared("stats/misc_expected.json").read_text())["padjust"]
-    for method, key in (("holm", "holm"), ("hochberg", "hochberg"), ("hommel", "hommel"), ("bh", "BH")):
+    for method, key in (("holm", "holm"), ("hochberg", "hochberg"), ("hommel", "hommel"), ("bh", "BH"), ("by", "BY")):
         assert adjust_p(expected["raw"], method) == pytest.approx(expected[key], rel=1e-12)
     assert adjust_p(expected["raw"], "bonferroni") == pytest.approx(expected["bonferroni"], rel=1e-12)
 

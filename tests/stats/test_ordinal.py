@@ -25,7 +25,7 @@ def fit(table, **options):
 
 
 def test_a_planted_odds_ratio_is_recovered():
-    found = fit(simulate_answers(np.random.default_rng(1), 600))
+    found = fit(simulate_answers(np.random.default_rng(1), 400))
     assert found.coefficients["estimate"][0] == pytest.approx(0.8, abs=0.2)
     assert found.subject_sd == pytest.approx(1.5, abs=0.3)
     assert found.thresholds["estimate"].to_numpy() == pytest.approx(CUTS, abs=0.3)

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anagen.errors import InputError, NotEnoughDataError
@@ -36,6 +36,7 @@ def test_table_of_the_trial_that_would_answer_the_question():
         assert ceilings(n_one_group(difference, split_scalp_sd(22, rho)) for rho in (0, 0.3, 0.5, 0.7)) == expected
 
 
+@settings(max_examples=15)
 @given(d=st.floats(0.05, 2), power=st.floats(0.1, 0.99))
 def test_n_has_the_power_that_was_wanted_and_units_do_not_matter(d, power):
     n = n_two_groups(d, 1.0, power=power)

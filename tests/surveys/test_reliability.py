@@ -37,7 +37,7 @@ def test_equal_loadings_make_alpha_and_omega_one():
     assert estimate_omega(points).estimate.value == pytest.approx(25 * 0.5 / cov.sum(), rel=1e-9)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 1000), factor=st.floats(0.01, 100), shift=st.floats(-50, 50))
 def test_unit_and_order_do_not_matter(seed, factor, shift):
     x = simulate_points(np.random.default_rng(seed), 60)
@@ -69,8 +69,15 @@ def test_agrees_with_r_psych_and_lavaan(shared):
     assert alpha.ci_high == pytest.approx(expected["feldt"]["upper.ci"][0]["raw_alpha"], rel=1e-10)
     assert items["alpha_without"].to_list() == pytest.approx(expected["alpha_drop"], rel=1e-12)
     assert items["item_rest_r"].to_list() == pytest.approx(expected["item_total_drop"], rel=1e-12)
+    assert estimate_alpha(x, standardised=True).value == pytest.approx(expected["alpha_std"], rel=1e-12)
+    wald = estimate_alpha(x, interval="duhachek")
+    std_error = (wald.ci_high - wald.ci_low) / 2 / 1.959963984540054
+    assert std_error == pytest.approx(expected["duhachek"]["ase"], rel=1e-10)
     # lavaan stops at a relative change of about 1e-9 in its objective: six digits of the parameters.
     assert omega.estimate.value == pytest.approx(expected["omega_cfa_ml"], rel=1e-6)
+    rows = dict(zip(expected["semTools_rows"], expected["semTools"], strict=True))
+    assert omega.of_observed_variance == pytest.approx(rows["omega3"], rel=1e-6)
+    assert omega.variance_extracted == pytest.approx(rows["avevar"], rel=1e-6)
     n = len(x)  # lavaan divides by n
     assert omega.loadings * math.sqrt((n - 1) / n) == pytest.approx(expected["cfa_loadings"], rel=1e-5)
     assert omega.error_variances * (n - 1) / n == pytest.approx(expected["cfa_theta"], rel=1e-5)
@@ -112,5 +119,7 @@ def test_refuses_what_has_no_reliability():
         estimate_omega([[1, 2, 3], [2, 3, 1], [3, 1, 1]])
     with pytest.raises(InputError, match="shape"):
         analyse_items([1, 2, 3])
+    with pytest.raises(InputError, match="interval must be one of feldt, duhachek"):
+        estimate_alpha([[1, 2], [2, 3], [3, 1]], interval="wald")
     with pytest.raises(InputError, match="one name for each"):
         analyse_items([[1, 2], [2, 3], [3, 1]], ["a"])

@@ -16,6 +16,9 @@ class MemoryStore:
     def put(self, provenance, result):
         self.kept.setdefault(measurement_key(provenance), json.dumps(result))
 
+    def close(self):
+        pass
+
 
 class CountingProgress:
     def __init__(self):

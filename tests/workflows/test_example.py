@@ -5,11 +5,11 @@ import shutil
 
 import polars as pl
 import pytest
+from tests.workflows.fakes import CountingProgress
 
 from anagen.wiring import make_example_ports, make_run_ports
 from anagen.workflows.run import run_study
 from anagen.workflows.write_example import write_example_study
-from tests.workflows.fakes import CountingProgress
 
 SEED = 7
 
@@ -64,7 +64,7 @@ def test_the_measured_density_follows_the_planted_one(measured):
 def test_one_bad_file_flags_itself_and_the_rest_go_on(measured, tmp_path):
     folder = tmp_path / "study"
     shutil.copytree(measured[0], folder)
-    image = sorted((folder / "images").iterdir())[0]
+    image = min((folder / "images").iterdir())
     image.write_text("this is not an image")
     summary = run(folder)
     assert summary.n_failed == 1

@@ -65,7 +65,7 @@ def test_a_given_size_gets_its_power():
 
 
 def test_any_runner_gives_the_same_bytes_and_progress_is_told():
-    plan, progress = TrialPlan("parallel", 10, 22, n_visits=2, dropout=0.2), CountingProgress()
+    plan, progress = TrialPlan("parallel", 10, 22, analysis="ancova", dropout=0.2), CountingProgress()
     forth = do_plan(plan, n_per_group=20, n_trials=110, progress=progress)
     back = do_plan(plan, n_per_group=20, n_trials=110, runner=BackwardsRunner())
     assert json.dumps(to_json(forth)) == json.dumps(to_json(back))

@@ -10,11 +10,14 @@ import typer
 from rich.console import Console
 
 from anagen import __version__
+from anagen.cli.answer import answer
+from anagen.cli.calibrate import calibrate
 from anagen.cli.check import check
 from anagen.cli.demo import demo
 from anagen.cli.hair import hair
 from anagen.cli.init import init
 from anagen.cli.plan import plan
+from anagen.cli.pool import pool
 from anagen.cli.run import run
 from anagen.cli.vesicles import vesicles
 from anagen.errors import AnagenError, InputFaults
@@ -27,7 +30,7 @@ MOST_LINES = 30
 DONE, DATA_AT_FAULT, STOPPED = 0, 1, 130
 
 
-for command in (demo, init, check, run, hair, vesicles, plan):
+for command in (demo, init, check, run, hair, calibrate, vesicles, plan, pool, answer):
     app.command()(command)
 
 

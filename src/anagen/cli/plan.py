@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, get_args
+import os
+from typing import Annotated, Final, get_args
 
 import typer
 
@@ -14,6 +15,9 @@ from anagen.stats import TrialPlan
 from anagen.stats.planning import DEFAULT_SEED, Analysis, Kind
 from anagen.wiring import make_runner
 from anagen.workflows.plan import PlannedTrial, plan_trial
+
+WORTH_PROCESSES: Final = 500
+"""Simulated MMRM trials from which several processes are faster than one."""
 
 
 def plan(
@@ -35,33 +39,42 @@ def plan(
     n_per_group: Annotated[int | None, typer.Option(help="People enrolled per group, to see their power.")] = None,
     trials: Annotated[int, typer.Option(help="Trials to simulate; 0 for the formula only.", min=0)] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.", min=0)] = DEFAULT_SEED,
-    jobs: Annotated[int, typer.Option(help="How many processes simulate at once.", min=1)] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="How many processes simulate at once; all cores for an MMRM, else 1.", min=1),
+    ] = None,
     unit: Annotated[str, typer.Option(help="Unit of the measure, as printed.")] = "hairs/cm2",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Find how many people a trial needs and simulate it with its drop-out and its own analysis."""
+    trial = TrialPlan(
+        design=_check_design(design),
+        difference=difference,
+        sd_change=sd_change,
+        correlation=correlation,
+        n_visits=visits,
+        correlation_sides=correlation_sides,
+        dropout=dropout,
+        analysis=_check_analysis(analysis),
+        alpha=alpha,
+        difference_sd=difference_sd,
+    )
     planned = plan_trial(
-        TrialPlan(
-            design=_check_design(design),
-            difference=difference,
-            sd_change=sd_change,
-            correlation=correlation,
-            n_visits=visits,
-            correlation_sides=correlation_sides,
-            dropout=dropout,
-            analysis=_check_analysis(analysis),
-            alpha=alpha,
-            difference_sd=difference_sd,
-        ),
+        trial,
         power=power,
         n_per_group=n_per_group,
         n_trials=trials,
         seed=seed,
         unit=unit,
-        runner=make_runner(jobs, None),
+        runner=make_runner(jobs or _choose_jobs(trial, trials), None),
         progress=StderrProgress(),
     )
     typer.echo(json.dumps(_as_json(planned), ensure_ascii=False) if as_json else planned.paragraph)
+
+
+def _choose_jobs(trial: TrialPlan, n_trials: int) -> int:
+    """All cores where they save time: starting a process costs as much as some hundred MMRMs."""
+    return os.cpu_count() or 1 if trial.analysis == "mmrm" and n_trials >= WORTH_PROCESSES else 1
 
 
 def _as_json(planned: PlannedTrial) -> dict[str, object]:

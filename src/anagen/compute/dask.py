@@ -41,7 +41,7 @@ class DaskRunner:
         except ImportError as error:
             raise InputError("--scheduler needs the cluster extra: pip install 'anagen[cluster]'") from error
         try:
-            client = distributed.Client(self._address, timeout="10s", set_as_default=False)
+            client = distributed.Client(self._address, timeout="5s", set_as_default=False)
         except OSError as error:
             raise InputError(f"no Dask scheduler answers at {self._address}: start `dask scheduler` there") from error
         with client:

@@ -155,8 +155,8 @@ def judge_inconsistency(pooled: PooledEffect) -> GradeDomain:
 def judge_imprecision(pooled: PooledEffect, *, smallest_important: float, n_people: int, n_needed: int) -> GradeDomain:
     """Judge precision by the interval and by the number of people.
 
-    One level down when the interval includes the smallest important difference or 0; one more with fewer people than one
-    adequate trial needs.
+    One level down when the interval includes the smallest important difference or 0; one more with fewer people than
+    one adequate trial needs.
     """
     if smallest_important <= 0:
         raise InputError(f"smallest_important must be above 0, got {smallest_important}")

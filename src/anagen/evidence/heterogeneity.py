@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
-from anagen.errors import InputError
+from anagen.errors import ConvergenceError, InputError
 
 Array = NDArray[np.float64]
 Tau2Method = Literal["fixed", "dl", "reml", "ml", "pm", "he", "sj", "eb", "hs"]
@@ -86,6 +86,8 @@ def fit_weighted(y: Array, v: Array, X: Array, tau2: float) -> WeightedFit:
     WeightedFit
     """
     w = 1 / (v + tau2)
+    if X.shape[1] == 1:
+        return _fit_one_column(y, w, X[:, 0])
     root_w = np.sqrt(w)
     Q, R = np.linalg.qr(root_w[:, None] * X)
     R_inverse = np.linalg.inv(R)
@@ -94,6 +96,17 @@ def fit_weighted(y: Array, v: Array, X: Array, tau2: float) -> WeightedFit:
     trace_p = float(np.sum(w * (1 - leverage)))
     trace_pp = float(np.sum(w**2 * (1 - 2 * leverage)) + np.sum(((Q.T * w) @ Q) ** 2))
     return WeightedFit(_as_floats(b), _as_floats(R_inverse @ R_inverse.T), y - X @ b, w, trace_p, trace_pp)
+
+
+def _fit_one_column(y: Array, w: Array, x: Array) -> WeightedFit:
+    """Do the same for one column, by sums: pooling calls it dozens of times."""
+    wx = w * x
+    total = wx @ x
+    b = (wx @ y) / total
+    leverage = wx * x / total
+    trace_p = float(np.sum(w) - w @ leverage)
+    trace_pp = float(w @ w - 2 * (w * w) @ leverage + (w @ leverage) ** 2)
+    return WeightedFit(np.array([b]), np.array([[1 / total]]), y - b * x, w, trace_p, trace_pp)
 
 
 def estimate_tau2(y: Array, v: Array, X: Array, method: Tau2Method) -> tuple[float, float]:
@@ -159,7 +172,7 @@ def profile_q_interval(y: Array, v: Array, X: Array, *, level: float = 0.95) -> 
     df = len(y) - X.shape[1]
     if df < 1:
         return math.nan, math.nan
-    upper, lower = (float(stats.chi2.isf(tail, df)) for tail in ((1 - level) / 2, (1 + level) / 2))
+    upper, lower = (float(special.chdtri(df, tail)) for tail in ((1 - level) / 2, (1 + level) / 2))
     return _solve_q(y, v, X, upper), _solve_q(y, v, X, lower)
 
 
@@ -176,18 +189,20 @@ def _as_floats(values: object) -> Array:
 
 
 def _solve_q(y: Array, v: Array, X: Array, target: float) -> float:
-    def excess(tau2: float) -> float:
-        root_w = 1 / np.sqrt(v + tau2)
-        Q, _ = np.linalg.qr(root_w[:, None] * X)
-        residuals = root_w * y - Q @ (Q.T @ (root_w * y))
-        return float(residuals @ residuals) - target
+    """Find tau2 with Q(tau2) = target by Newton's method; 0 when Q(0) is below it.
 
-    if excess(0.0) <= 0:
-        return 0.0
-    high = float(np.mean(v) + np.var(y))
-    while excess(high) > 0:
-        high *= 4
-    return float(optimize.brentq(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-14))
+    Q falls and is convex in tau2 (its derivatives are -y'PPy and 2 y'PPPy), so the steps from 0 rise to the root and
+    never pass it.
+    """
+    tau2, tolerance = 0.0, 1e-15 * float(np.mean(v) + np.var(y))
+    for _ in range(MAX_ITERATIONS):
+        fit = fit_weighted(y, v, X, tau2)
+        excess = fit.q - target
+        step = excess / float(np.sum((fit.weights * fit.residuals) ** 2)) if excess > 0 else 0.0
+        tau2 += step
+        if step <= tolerance:
+            return tau2
+    raise ConvergenceError(f"tau2 with Q = {target:g} was not found in {MAX_ITERATIONS} steps")
 
 
 def _from_weighted_moments(y: Array, v: Array, X: Array, method: str) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.evidence.heterogeneity import (
@@ -177,7 +177,7 @@ def fit_effects(
         scale, df = fit.q / (k - p), float(k - p)
         scale = max(1.0, scale) if knapp_hartung == "adhoc" else scale
     tail = (1 - level) / 2
-    critical = float(stats.t.isf(tail, df)) if math.isfinite(df) else float(stats.norm.isf(tail))
+    critical = -float(special.stdtrit(df, tail)) if math.isfinite(df) else -float(special.ndtri(tail))
     return FittedEffects(
         fit, fit_weighted(y, v, X, 0.0), scale * fit.covariance, tau2, tau2_std_error, scale, df, critical
     )
@@ -188,7 +188,7 @@ def compare_with_zero(estimate: float, std_error: float, df: float) -> tuple[flo
     if std_error == 0:
         return (math.nan, math.nan) if estimate == 0 else (math.copysign(math.inf, estimate), 0.0)
     statistic = estimate / std_error
-    tail = stats.t.sf(abs(statistic), df) if math.isfinite(df) else stats.norm.sf(abs(statistic))
+    tail = special.stdtr(df, -abs(statistic)) if math.isfinite(df) else special.ndtr(-abs(statistic))
     return statistic, float(2 * tail)
 
 

@@ -56,8 +56,8 @@ class NaturalChange:
 PUBLISHED_NATURAL_CHANGES: Final = (
     NaturalChange("Olsen 2002", "vehicle", 3.9, 21.7, 48.0, 78, "doi 10.1067/mjd.2002.124088"),
     NaturalChange("Olsen 2007", "vehicle foam", 4.7, 19.7, 16.0, 172, "review table PMC6691938, T2"),
-    NaturalChange("Shapiro 2020", "saline injections", 15.68, 22.0, 24.0, 35, "PMID 32653577", sd_assumed=True),
-    NaturalChange("Shapiro 2020", "saline injections", 15.68, 30.0, 24.0, 35, "PMID 32653577", sd_assumed=True),
+    NaturalChange("Shapiro 2020", "saline injections", 15.68, 22.0, 22.0, 35, "PMID 32653577", sd_assumed=True),
+    NaturalChange("Shapiro 2020", "saline injections", 15.68, 30.0, 22.0, 35, "PMID 32653577", sd_assumed=True),
 )
 """Control groups in hairs/cm2 whose change was read. Shapiro's abstract gives no SD of change: 22 is the middle of
 Olsen's range (19.7 to 25.4), 30 a cautious one."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from anagen.errors import InputError
 from anagen.evidence.heterogeneity import Array, profile_q_interval, resolve_method
@@ -172,7 +172,7 @@ def pool_effects(
         h2=h2,
         q=q,
         q_df=len(y) - 1,
-        q_p_value=float(stats.chi2.sf(q, len(y) - 1)) if len(y) > 1 else math.nan,
+        q_p_value=float(special.chdtrc(len(y) - 1, q)) if len(y) > 1 else math.nan,
         prediction_low=estimate - half,
         prediction_high=estimate + half,
         weights=100 * fitted.fit.weights / float(np.sum(fitted.fit.weights)),
@@ -180,7 +180,7 @@ def pool_effects(
         method=how,
         knapp_hartung=bool(scaled),
         level=level,
-        flags=tuple(_flags(y, fitted, i2, scaled=bool(scaled))),
+        flags=tuple(_flags(y, fitted, i2, level, scaled=bool(scaled))),
     )
 
 
@@ -189,11 +189,11 @@ def _prediction_half_width(
 ) -> float:
     if method == "fixed" or (prediction == "riley" and k < 3):
         return math.nan
-    critical = float(stats.t.isf((1 - level) / 2, k - 2)) if prediction == "riley" else fitted.critical
+    critical = -float(special.stdtrit(k - 2, (1 - level) / 2)) if prediction == "riley" else fitted.critical
     return critical * math.sqrt(fitted.tau2 + std_error**2)
 
 
-def _flags(y: Array, fitted: FittedEffects, i2: float, *, scaled: bool) -> Iterator[Flag]:
+def _flags(y: Array, fitted: FittedEffects, i2: float, level: float, *, scaled: bool) -> Iterator[Flag]:
     k = len(y)
     if k == 1:
         yield Flag(
@@ -212,12 +212,13 @@ def _flags(y: Array, fitted: FittedEffects, i2: float, *, scaled: bool) -> Itera
             "show both studies beside the pooled number",
             value=2.0,
         )
-    if scaled and fitted.scale < 1:
+    normal = -float(special.ndtri((1 - level) / 2))
+    if scaled and fitted.critical * math.sqrt(fitted.scale) < normal:
         yield Flag(
-            "closer-than-chance",
-            "note",
-            f"the studies agree more closely than their errors allow (factor {fitted.scale:.2g}): the Knapp-Hartung"
-            " interval is narrower than the ordinary one",
+            "narrow-interval",
+            "warning",
+            f"the Knapp-Hartung interval is narrower than the ordinary one: the studies lie closer together than their"
+            f" errors and tau2 predict (factor {fitted.scale:.2g})",
             "compare with knapp_hartung='adhoc'",
             value=fitted.scale,
             limit=1.0,

@@ -469,10 +469,12 @@ def _say_importance(outcome: OutcomeFacts) -> Iterator[Statement]:
         f"smallest important difference: {sid} {change.unit} ({outcome.smallest_important_source or UNSOURCED})",
     )
     significant = _is_significant(change.p_value)
-    place = "below" if high < sid else "above" if low >= sid else "spans"
+    place = "worse" if high < 0 else "below" if high < sid else "above" if low >= sid else "spans"
     if place == "below" and significant:
         place = "below-significant"
-    yield from _say(f"importance-{place}", rests_on, sid=f"{sid:.3g} {change.unit}", p=_print_p(change.p_value))
+    p = _print_p(change.p_value)
+    words = {"sid": f"{sid:.3g} {change.unit}", "p": p, "significant": f" (significant, {p})" if significant else ""}
+    yield from _say(f"importance-{place}", rests_on, **words)
 
 
 def _say_measurement(outcome: OutcomeFacts) -> Iterator[Statement]:

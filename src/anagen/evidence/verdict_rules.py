@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RULES_VERSION: Final = "1.0"
+RULES_VERSION: Final = "1.1"
 """Changes whenever a rule, its condition or its words change."""
 
 Audience = Literal["professional", "patient"]
@@ -136,7 +136,7 @@ _RULES: Final = (
     Rule(
         "importance-below-significant",
         "importance",
-        "p < 0.05 and the whole interval lies below the smallest important difference",
+        "p < 0.05, and the whole interval lies below the smallest important difference but not on the side of harm",
         "Statistically significant ({p}) and too small to matter: the whole interval lies below the smallest important"
         " difference of {sid}.",
         "The change is too small to matter to most people.",
@@ -144,10 +144,18 @@ _RULES: Final = (
     Rule(
         "importance-below",
         "importance",
-        "the whole interval lies below the smallest important difference, without p < 0.05",
+        "the same without p < 0.05",
         "The whole interval lies below the smallest important difference of {sid}: even its best end is too small to"
         " matter.",
         "The change is too small to matter to most people.",
+    ),
+    Rule(
+        "importance-worse",
+        "importance",
+        "the whole interval lies on the side of harm",
+        "The whole interval lies on the side of harm{significant}, below the smallest important difference of {sid}:"
+        " the data do not fit with a gain of that size.",
+        "The numbers do not fit with a gain that matters.",
     ),
     Rule(
         "importance-spans",

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from anagen.errors import InputError
 from anagen.hair.bar_profile import MAX_ITERATIONS, ProfileFit, ProfileShape, fit_bar
-from anagen.hair.strip import Strip, collect_strip, paint_owners, resample_path
+from anagen.hair.strip import BIN_PX, Strip, collect_strip, paint_owners, resample_path
 
 DIAMETER_UNRESOLVED = "diameter-unresolved"
 DIAMETER_TOUCHING = "diameter-touching"
@@ -21,6 +22,9 @@ ROOT_FRACTION, TIP_FRACTION = 0.2, 0.1
 
 WIDEST_UM = 160.0
 """Beyond the thickest scalp hairs (about 120 um); sets how far from the line the profiles reach."""
+
+START_BLUR_UM = 12.0
+"""Smooths the first look across a hair, so that a glare line does not pass for the hair or split it in two."""
 
 SEGMENT_PX = 12.0
 """Longer than the 8 px blocks of JPEG and than any demosaicking or resampling kernel, so that segments are nearly
@@ -50,8 +54,8 @@ UNKNOWN_BLUR = (math.log(2.0), 1.5)
 """Log blur of an image without wide hairs: 0.4 to 9 px within a standard deviation. Thin hairs do not resolve then."""
 
 MODEL_FLOOR = 0.018
-"""Relative error left by the model itself (Gaussian blur, one shape for all hairs), from two renderers that do not
-follow it (docs/methods/hair-diameter.md)."""
+"""Relative error left by the model itself (Gaussian blur, one shape for all hairs): set so that the intervals cover on
+this package's own renderer (`benchmarks/hair_diameter.py`); not yet confirmed on another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,16 +217,20 @@ def _start(grey: np.ndarray, line: np.ndarray, widest_px: float) -> _Trace:
     """Take the first width from the mean profile."""
     no_owner = np.full(grey.shape, -1, dtype=np.int32)
     strip = collect_strip(grey, no_owner, line, 0, half_width_px=widest_px, segment_px=len(line))
-    width = _first_width(strip.distance_px, strip.value)
+    smooth = START_BLUR_UM * widest_px / WIDEST_UM
+    width = _first_width(strip.distance_px, strip.value, smooth)
     return _Trace(line, np.zeros(len(line) - 1), max(0.8 * width, 1.0), max(0.15 * width, 0.8))
 
 
-def _first_width(distance: np.ndarray, value: np.ndarray) -> float:
+def _first_width(distance: np.ndarray, value: np.ndarray, smooth_px: float) -> float:
     """Full width, at a third of the depth, of what lies under the line: a third spans a faint glare line."""
+    if len(distance) < 8:
+        return 4.0
     order = np.argsort(distance)
-    d, depth = distance[order], value[order] - float(np.median(value))
-    near = np.flatnonzero(np.abs(d) < max(0.2 * np.abs(d).max(initial=0.0), 2.0))
-    if len(d) < 8 or len(near) == 0:
+    d, level = distance[order], gaussian_filter1d(value[order], smooth_px / BIN_PX)
+    depth = level - float(np.median(level))
+    near = np.flatnonzero(np.abs(d) < max(0.2 * np.abs(d).max(), 2.0))
+    if len(near) == 0:
         return 4.0
     top = int(near[int(np.argmax(np.abs(depth[near])))])
     outside = depth / depth[top] < 1 / 3 if depth[top] != 0 else np.ones(len(d), dtype=bool)

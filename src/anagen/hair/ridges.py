@@ -19,8 +19,8 @@ ELONGATION = 2.6
 """Length of the filter over its width; longer resolves narrower Vs and loses short stubs."""
 
 
-def ridge_stack(contrast: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Response to a line at each of `N_ANGLES` directions.
+def ridge_stack(contrast: np.ndarray, sigma_px: float, n_angles: int = N_ANGLES) -> np.ndarray:
+    """Response to a line at each of several directions.
 
     Parameters
     ----------
@@ -28,16 +28,18 @@ def ridge_stack(contrast: np.ndarray, sigma_px: float) -> np.ndarray:
         Positive on hair, about 0 on skin.
     sigma_px : float
         Scale across the line, at least 0.7.
+    n_angles : int
+        Number of directions.
 
     Returns
     -------
-    ndarray, shape (N_ANGLES, H, W), float32
-        Layer k is for a line along the angle k pi / N_ANGLES, from the row axis towards the column axis; a bar of
+    ndarray, shape (n_angles, H, W), float32
+        Layer k is for a line along the angle k pi / n_angles, from the row axis towards the column axis; a bar of
         contrast 1 and half-width sigma gives 1.
     """
-    stack = np.empty((N_ANGLES, *contrast.shape), dtype=np.float32)
-    for k in range(N_ANGLES):
-        kernel = ridge_kernel(sigma_px, k * math.pi / N_ANGLES)
+    stack = np.empty((n_angles, *contrast.shape), dtype=np.float32)
+    for k in range(n_angles):
+        kernel = ridge_kernel(sigma_px, k * math.pi / n_angles)
         cv2.filter2D(contrast, cv2.CV_32F, kernel, dst=stack[k], borderType=cv2.BORDER_REPLICATE)
     return stack
 

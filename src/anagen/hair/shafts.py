@@ -30,6 +30,8 @@ class Shaft:
         Share of its area that no stronger shaft covers.
     rim : float
         Contrast just outside its two edges over that of its plateau: 0 for a hair alone on skin.
+    span : float
+        Distance of its two edges, working pixels; of both hairs where two touch.
     """
 
     path: np.ndarray
@@ -39,6 +41,7 @@ class Shaft:
     support: float
     unexplained: float
     rim: float
+    span: float
 
 
 def measure_shafts(
@@ -50,6 +53,7 @@ def measure_shafts(
     reach_px: float,
     bridge_px: int,
     end_share: float,
+    stiff_px: float,
 ) -> list[Shaft]:
     """Find the ends, width and plateau of every traced line.
 
@@ -66,6 +70,8 @@ def measure_shafts(
         Longest gap (glare, a crossing line) that does not end a hair.
     end_share : float
         Share of the plateau's contrast at which a hair ends.
+    stiff_px : float
+        Paths shorter than this bend one way only.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def measure_shafts(
     """
     shafts = []
     for first, last in itertools.pairwise(starts):
-        path = _resample(points[first:last], round(reach_px))
+        path = _resample(_stiffen(points[first:last], stiff_px), round(reach_px))
         plateau, begin, end, left, right, evenness, rim, support = _measure(
             contrast, path, core_px, reach_px, bridge_px, end_share
         )
@@ -83,42 +89,8 @@ def measure_shafts(
         half = min(left, right)
         shift = 0.0 if max(left, right) > 1.5 * half else (right - left) / 2
         kept = path[begin:end] + shift * _normals(path[begin:end])
-        shafts.append(Shaft(kept, half + abs(shift), plateau, evenness, support, 1.0, rim))
+        shafts.append(Shaft(kept, half + abs(shift), plateau, evenness, support, 1.0, rim, left + right))
     return shafts
-
-
-def keep_unexplained(
-    shafts: list[Shaft], shape: tuple[int, int], *, least: float, least_px: float, widest_px: float
-) -> list[Shaft]:
-    """Accept shafts from the strongest down, each only if enough of it is not yet covered.
-
-    Parameters
-    ----------
-    shafts : list of Shaft
-    shape : tuple of int
-        Of the working image.
-    least : float
-        Smallest share of a shaft's area that must be its own.
-    least_px : float
-        Smallest length of it that must be its own.
-    widest_px : float
-        Half-width to which a shaft's claim is limited.
-
-    Returns
-    -------
-    list of Shaft
-        With `unexplained` set.
-    """
-    covered = np.zeros(shape, dtype=np.uint8)
-    kept = []
-    for shaft in sorted(shafts, key=lambda s: -s.support):
-        half = min(shaft.half_width, widest_px)
-        free, run = _free_share(covered, shaft.path, half)
-        if free < least or run < least_px:
-            continue
-        _cover(covered, shaft.path, 1.15 * half + 1.0)
-        kept.append(Shaft(shaft.path, half, shaft.contrast, shaft.evenness, shaft.support, free, shaft.rim))
-    return kept
 
 
 def _resample(path: np.ndarray, extend: int) -> np.ndarray:
@@ -133,6 +105,32 @@ def _resample(path: np.ndarray, extend: int) -> np.ndarray:
     arc = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(long, axis=0).T))])
     at = np.arange(0.0, arc[-1], 1.0)
     return np.stack([np.interp(at, arc, long[:, 0]), np.interp(at, arc, long[:, 1])], axis=1)
+
+
+def _stiffen(path: np.ndarray, stiff_px: float) -> np.ndarray:
+    """Replace a short path by one gentle arc: at its ends a trace is drawn to whatever the hair touches."""
+    chord = path[-1] - path[0]
+    length = float(np.hypot(*chord))
+    if not 4 < length < stiff_px or len(path) < 5:
+        return path
+    middle = path[len(path) // 4 : -len(path) // 4]
+    axis = np.linalg.svd(middle - middle.mean(axis=0), full_matrices=False)[2][0]
+    axis = axis if axis @ chord > 0 else -axis
+    side = np.array([-axis[1], axis[0]])
+    origin = middle.mean(axis=0)
+    t, u = (path - origin) @ axis, (path - origin) @ side
+    scale = length / 2
+    basis = np.stack([np.ones_like(t), t / scale, (t / scale) ** 2], axis=1)
+    ends = np.exp(-0.5 * (t / (0.6 * scale)) ** 2)
+    # a sagitta of a tenth of the half-length is a prior spread of one: hair bends little over a clipped length
+    prior = np.diag([0.0, 0.0, 0.25 * len(t) / (0.1 * scale) ** 2])
+    weight = ends
+    for _ in range(4):
+        fit = np.linalg.solve(basis.T @ (basis * weight[:, None]) + prior, basis.T @ (weight * u))
+        weight = ends / np.maximum(1.0, np.abs(u - basis @ fit))
+    at = np.linspace(t.min(), t.max(), len(path))
+    arc = np.stack([np.ones_like(at), at / scale, (at / scale) ** 2], axis=1) @ fit
+    return np.asarray(origin + at[:, None] * axis + arc[:, None] * side)
 
 
 def _smooth(path: np.ndarray, reach: int) -> np.ndarray:
@@ -242,42 +240,3 @@ def _at(image: np.ndarray, row: float, col: float) -> float:
     top = image[r, c] * (1 - f_c) + image[r, c + 1] * f_c
     bottom = image[r + 1, c] * (1 - f_c) + image[r + 1, c + 1] * f_c
     return float(top * (1 - f_r) + bottom * f_r)
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _free_share(covered: np.ndarray, path: np.ndarray, half: float) -> tuple[float, float]:
-    """Share of a bar's area that is free, and over how much of its length most of the width is."""
-    height, width = covered.shape
-    n = len(path)
-    free, total, run = 0, 0, 0.0
-    reach = max(1, int(half * 0.9))
-    for i in range(n):
-        a, b = max(0, i - 4), min(n - 1, i + 4)
-        d_r, d_c = path[b, 0] - path[a, 0], path[b, 1] - path[a, 1]
-        size = max(math.sqrt(d_r * d_r + d_c * d_c), 1e-9)
-        here = 0
-        for off in range(-reach, reach + 1):
-            row = int(path[i, 0] - off * d_c / size + 0.5)
-            col = int(path[i, 1] + off * d_r / size + 0.5)
-            if 0 <= row < height and 0 <= col < width and covered[row, col] == 0:
-                here += 1
-        free += here
-        total += 2 * reach + 1
-        if here >= 0.6 * (2 * reach + 1):
-            run += 1.0
-    return free / max(total, 1), run
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _cover(covered: np.ndarray, path: np.ndarray, half: float) -> None:
-    height, width = covered.shape
-    reach = int(half + 1)
-    for i in range(len(path)):
-        for row in range(int(path[i, 0]) - reach, int(path[i, 0]) + reach + 2):
-            for col in range(int(path[i, 1]) - reach, int(path[i, 1]) + reach + 2):
-                if (
-                    0 <= row < height
-                    and 0 <= col < width
-                    and (row - path[i, 0]) ** 2 + (col - path[i, 1]) ** 2 <= half * half
-                ):
-                    covered[row, col] = 1

@@ -104,8 +104,8 @@ class Section:
         In order.
     notes : tuple of str
         Small print after them.
-    folded : bool
-        Whether long tables start closed.
+    folded : tuple of str
+        Captions of the long tables that start closed.
     """
 
     id: str
@@ -115,7 +115,7 @@ class Section:
     figures: tuple[SvgFigure, ...] = ()
     images: tuple[ExampleImage, ...] = ()
     notes: tuple[str, ...] = ()
-    folded: bool = False
+    folded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

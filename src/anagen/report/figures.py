@@ -90,7 +90,7 @@ def draw_changes(changes: pl.DataFrame, *, unit: str, sid: float | None, name: s
             figure,
             name=name,
             caption="Change of each participant from baseline to the last visit"
-            + ("; whiskers: 95 % measurement error of one change." if error.any() else "."),
+            + (", by the same hairs found again; whiskers: 95 % measurement error." if error.any() else "."),
             alt=f"{int((change > 0).sum())} of {len(change)} participants rose, {int((change < 0).sum())} fell; "
             f"from {change.min():.1f} to {change.max():.1f} {unit}.",
         )

@@ -19,6 +19,10 @@ RELATED: Final = ("unrelated", "unlikely", "possible", "probable", "definite")
 """Causality in the categories of the WHO-UMC system, shortened."""
 COUNTED_AS_RELATED: Final = ("possible", "probable", "definite")
 CLASSES: Final = ("term", "grade", "worst_grade", "serious", "related", "is_related")
+COUNTS: Final = (
+    pl.col("participant").n_unique().cast(pl.Int64).alias("n_people"),
+    pl.len().cast(pl.Int64).alias("n_events"),
+)
 TRUE_WORDS: Final = ("true", "yes", "1", "y")
 FALSE_WORDS: Final = ("false", "no", "0", "n", "")
 
@@ -86,11 +90,11 @@ def tabulate_adverse_events(
     if "worst_grade" in keys:
         within = ["participant", *(key for key in keys if key != "worst_grade")]
         clean = clean.with_columns(pl.col("grade").max().over(within).alias("worst_grade"))
-    any_event = clean.select(pl.col("participant").n_unique().alias("n_people"), pl.len().alias("n_events"))
+    any_event = clean.select(*COUNTS)
     any_event = any_event.with_columns(pl.lit(None, dtype=clean.schema[key]).alias(key) for key in keys)
     if keys[0] == "term":
         any_event = any_event.with_columns(pl.lit("any adverse event").alias("term"))
-    classes = clean.group_by(keys).agg(pl.col("participant").n_unique().alias("n_people"), pl.len().alias("n_events"))
+    classes = clean.group_by(keys).agg(*COUNTS)
     classes = classes.sort([pl.col("n_people"), *keys], descending=[True, *(False for _ in keys)])
     counts = pl.concat([any_event.select(classes.columns), classes])
     return _add_bounds(counts, n_treated, exposure_person_years, level)
@@ -156,7 +160,7 @@ def _faults(record: dict[str, str], row: int, file: str) -> list[Fault]:
 def _add_bounds(counts: pl.DataFrame, n_treated: int, exposure: float | None, level: float) -> pl.DataFrame:
     exact = [estimate_event_proportion(n, n_treated, level=level) for n in counts["n_people"]]
     table = counts.with_columns(
-        pl.lit(n_treated).alias("n_treated"),
+        pl.lit(n_treated, dtype=pl.Int64).alias("n_treated"),
         pl.Series("proportion", [one.rate.value for one in exact], dtype=pl.Float64),
         pl.Series("ci_low", [one.rate.ci_low for one in exact], dtype=pl.Float64),
         pl.Series("ci_high", [one.rate.ci_high for one in exact], dtype=pl.Float64),

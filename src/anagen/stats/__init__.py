@@ -53,6 +53,7 @@ from anagen.stats.sample_size import (
     power_two_groups,
     split_scalp_sd,
 )
+from anagen.stats.sign_test import SignTest, sign_test
 from anagen.stats.signed_rank import SignedRankTest, signed_rank_test
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "Pooled",
     "RetestReliability",
     "SampleSize",
+    "SignTest",
     "SignedRankTest",
     "SimulatedPower",
     "SimulationTask",
@@ -104,6 +106,7 @@ __all__ = [
     "power_by_formula",
     "power_one_group",
     "power_two_groups",
+    "sign_test",
     "signed_rank_test",
     "simulate_power",
     "simulate_trials",

@@ -348,6 +348,8 @@ class MmrmFit:
             else:
                 missing = {"num_df": [len(rows)], "den_df": [np.nan], "statistic": [np.nan], "p_value": [np.nan]}
                 tables.append(pl.DataFrame({**missing, "scale": [np.nan], "term": [name]}))
+        if not tables:
+            raise InputError(f"the formula {self.design.fixed!r} has no term besides the intercept to test")
         return pl.concat(tables).select("term", pl.exclude("term"))
 
     def predict(self, table: object | None = None) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from anagen.errors import InputError
 
-Method = Literal["holm", "hochberg", "hommel", "bh", "bonferroni", "fixed-sequence"]
+Method = Literal["holm", "hochberg", "hommel", "bh", "by", "bonferroni", "fixed-sequence"]
 
 
 def adjust_p(p_values: ArrayLike, method: Method = "holm") -> np.ndarray:
@@ -21,10 +21,10 @@ def adjust_p(p_values: ArrayLike, method: Method = "holm") -> np.ndarray:
     ----------
     p_values : array_like, shape (m,)
         0 to 1; for ``fixed-sequence`` in the order in which the hypotheses are tested.
-    method : {"holm", "hochberg", "hommel", "bh", "bonferroni", "fixed-sequence"}
+    method : {"holm", "hochberg", "hommel", "bh", "by", "bonferroni", "fixed-sequence"}
         ``holm`` and ``bonferroni`` hold under any dependence; ``hochberg`` and ``hommel`` under positive dependence
-        (Simes); ``bh`` controls the expected share of false rejections, not the chance of one; ``fixed-sequence`` stops
-        at the first hypothesis that is not rejected.
+        (Simes); ``bh`` (positive dependence) and ``by`` (any) control the expected share of false rejections, not the
+        chance of one; ``fixed-sequence`` stops at the first hypothesis that is not rejected.
 
     Returns
     -------
@@ -39,7 +39,8 @@ def adjust_p(p_values: ArrayLike, method: Method = "holm") -> np.ndarray:
     References
     ----------
     Holm (1979), Scand J Stat 6:65; Hochberg (1988), Biometrika 75:800; Hommel (1988), Biometrika 75:383, computed as in
-    Wright (1992), Biometrics 48:1005; Benjamini, Hochberg (1995), J R Stat Soc B 57:289; Maurer, Hothorn, Lehmacher
+    Wright (1992), Biometrics 48:1005; Benjamini, Hochberg (1995), J R Stat Soc B 57:289;
+    Benjamini, Yekutieli (2001), Ann Stat 29:1165; Maurer, Hothorn, Lehmacher
     (1995) for the fixed sequence.
 
     Examples
@@ -151,6 +152,10 @@ def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return _unsort(stepped, order)
 
 
+def _benjamini_yekutieli(p: np.ndarray) -> np.ndarray:
+    return _benjamini_hochberg(p) * float(np.sum(1 / np.arange(1, len(p) + 1)))
+
+
 def _hommel(p: np.ndarray) -> np.ndarray:
     """Wright's algorithm: for each size of intersection, the Simes value that its worst member sees."""
     m, order = len(p), np.argsort(p, kind="stable")
@@ -182,6 +187,7 @@ _METHODS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = MappingProxy
         "hochberg": _hochberg,
         "hommel": _hommel,
         "bh": _benjamini_hochberg,
+        "by": _benjamini_yekutieli,
         "bonferroni": _bonferroni,
         "fixed-sequence": np.maximum.accumulate,
     }

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import polars as pl
 from formulaic import Formula
@@ -18,6 +17,7 @@ from scipy import optimize, special, stats
 
 from anagen.errors import ConvergenceError, InputError, NotEnoughDataError
 from anagen.records import Flag
+from anagen.stats.design import read_table
 
 Floats = NDArray[np.float64]
 Negative = Callable[[Floats], float]
@@ -160,7 +160,7 @@ def fit_proportional_odds(
 def _read_answers(
     table: object, response: str, fixed: str, subject: str
 ) -> tuple[_Answers, list[str], tuple[object, ...], int]:
-    frame: pl.DataFrame = nw.from_native(table, eager_only=True).to_polars()
+    frame = read_table(table)
     try:
         formula = Formula(fixed)
         columns = sorted({response, subject, *map(str, formula.required_variables)})
@@ -227,7 +227,7 @@ def _log_likelihood(psi: Floats, answers: _Answers, nodes: tuple[Floats, Floats]
     """Sum over people of the log of the integral over u (Pinheiro and Bates 1995, section 2.4)."""
     k = answers.n_categories
     ends = np.concatenate([[-np.inf], _thresholds(psi, k), [np.inf]])
-    sd = math.exp(min(psi[-1], 30.0))
+    sd = math.exp(min(psi[-1], 8.0))  # the search may try absurd ones; 3000 on the logit scale is beyond any data
     eta = answers.X @ psi[k - 1 : -1]
     upper, lower = ends[answers.category + 1] - eta, ends[answers.category] - eta
     if sd == 0:
@@ -249,17 +249,26 @@ def _log_probability(upper: Floats, lower: Floats) -> Floats:
 
 
 def _modes(upper: Floats, lower: Floats, sd: float, answers: _Answers) -> tuple[Floats, Floats]:
-    """Each person's mode of u and 1 / sqrt(curvature) there; Newton on a strictly concave function."""
+    """Each person's mode of u and 1 / sqrt(curvature) there.
+
+    The slope falls everywhere, so its sign brackets the mode: Newton's step where it stays inside, halving elsewhere.
+    """
     u = np.zeros(answers.n_persons)
-    for _ in range(200):
+    reach = sd * answers.sum_by_person(np.ones(len(upper))) + 1  # each answer pulls by at most sd
+    low_end, high_end = -reach, reach
+    for _ in range(300):
         shift = sd * u[answers.person]
         high, low = special.expit(upper - shift), special.expit(lower - shift)
         slope = sd * answers.sum_by_person(high + low - 1) - u
         curvature = 1 + sd**2 * answers.sum_by_person(high * (1 - high) + low * (1 - low))
-        # The curvature is at least 1, so a step is at most the slope; a bound keeps it from swinging on flat ends.
-        step = np.clip(slope / curvature, -1.0, 1.0)
-        u = u + step
-        if np.abs(step).max() < 1e-9:  # quadratic convergence: the next error is near 1e-16
+        low_end, high_end = np.where(slope > 0, u, low_end), np.where(slope > 0, high_end, u)
+        newton = u + slope / curvature
+        arrived = np.abs(newton - u) < 1e-9  # rounding may put such a step outside the bracket
+        inside = arrived | ((newton > low_end) & (newton < high_end))
+        moved = np.where(inside, newton, (low_end + high_end) / 2)
+        step = np.abs(moved - u).max()
+        u = moved
+        if step < 1e-9:  # quadratic convergence: the next error is near 1e-16
             return u, 1 / np.sqrt(curvature)
     raise ConvergenceError("a person's level did not settle: look for a covariate with huge values")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,10 +15,13 @@ from anagen.records import Estimate, Flag
 
 MAX_EXACT_N: Final = 500
 """Above this many changes the normal approximation is used: its error in p is then below 1e-4 (tests)."""
+TIE_DIGITS: Final = 10
+"""Digits of the largest change within which changes are equal: 0.3 - 0.1 and 0.2 are the same change."""
 MAX_WALSH_N: Final = 10_000
 """Above this the n (n + 1) / 2 pairwise means do not fit in a laptop's memory."""
 
 Zeros = Literal["wilcox", "pratt"]
+Distribution = Literal["auto", "exact", "normal", "normal-corrected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class SignedRankTest:
         Changes measured; those that are 0 among them; people without a change.
     w_plus, w_minus : float
         Sums of the mid-ranks of the positive and of the negative changes.
+    z : float
+        (w_plus - its mean) / its standard deviation, given the ranks; NaN when nobody changed.
     p_value : float
         Two-sided, of the hypothesis that the changes are symmetric about 0.
     method : str
@@ -40,7 +45,8 @@ class SignedRankTest:
     rank_biserial : Estimate
         (w_plus - w_minus) / (w_plus + w_minus), -1 to 1.
     flags : tuple of Flag
-        ``few-changes`` where so few people changed that no interval or no small p-value is possible.
+        ``few-changes`` where so few people changed that no interval or no small p-value is possible;
+        ``no-rank-biserial-interval`` where fewer than 3 changed or all in one direction.
     """
 
     n: int
@@ -48,6 +54,7 @@ class SignedRankTest:
     n_missing: int
     w_plus: float
     w_minus: float
+    z: float
     p_value: float
     method: str
     shift: Estimate
@@ -56,7 +63,12 @@ class SignedRankTest:
 
 
 def signed_rank_test(
-    changes: ArrayLike, *, zeros: Zeros = "wilcox", unit: str = "1", level: float = 0.95
+    changes: ArrayLike,
+    *,
+    zeros: Zeros = "wilcox",
+    distribution: Distribution = "auto",
+    unit: str = "1",
+    level: float = 0.95,
 ) -> SignedRankTest:
     """Test whether changes are symmetric about 0, and estimate their centre.
 
@@ -69,6 +81,9 @@ def signed_rank_test(
         One change a person; NaN where not measured.
     zeros : {"wilcox", "pratt"}
         ``wilcox`` leaves the zeros out before ranking; ``pratt`` ranks them, then leaves their ranks out.
+    distribution : {"auto", "exact", "normal", "normal-corrected"}
+        ``auto`` is exact up to `MAX_EXACT_N` people who changed. The normal ones, with the ties' own variance and with
+        or without a continuity correction, are there to compare with other programs.
     unit : str
         Unit of the changes as printed.
     level : float
@@ -98,11 +113,15 @@ def signed_rank_test(
     (0.25, 1.0)
     """
     measured, n_missing = _check(changes, zeros, level)
+    if distribution not in get_args(Distribution):
+        raise InputError(f"distribution must be one of {', '.join(get_args(Distribution))}, got {distribution!r}")
     ranks, signs = _signed_ranks(measured, zeros)
     w_plus, w_minus = float(ranks[signs > 0].sum()), float(ranks[signs < 0].sum())
     n, n_changed = len(measured), int(np.count_nonzero(signs))
-    exact = n_changed <= MAX_EXACT_N
-    p_value = _exact_p(ranks[signs != 0], w_plus) if exact else _normal_p(ranks[signs != 0], w_plus)
+    exact = distribution == "exact" or (distribution == "auto" and n_changed <= MAX_EXACT_N)
+    changed = ranks[signs != 0]
+    corrected = distribution == "normal-corrected"
+    p_value = _exact_p(changed, w_plus) if exact else _normal_p(changed, w_plus, 0.5 if corrected else 0.0)
     shift = _median_shift(measured, unit, level)
     flags = []
     if math.isnan(shift.ci_low):
@@ -111,16 +130,22 @@ def signed_rank_test(
     elif 2.0 ** (1 - n_changed) > 1 - level:
         message = f"only {n_changed} people changed: no p-value can fall below {2.0 ** (1 - n_changed):g}"
         flags.append(Flag("few-changes", "warning", message, "Observe more people", float(n_changed)))
+    biserial = _rank_biserial(ranks, signs, n, level, p_value)
+    if math.isnan(biserial.ci_low):
+        message = f"{n_changed} people changed{', all in one direction' if abs(biserial.value) == 1 else ''}"
+        advice = "Give the rank-biserial without an interval; use the shift"
+        flags.append(Flag("no-rank-biserial-interval", "note", message, advice, float(n_changed)))
     return SignedRankTest(
         n=n,
         n_zero=n - n_changed,
         n_missing=n_missing,
         w_plus=w_plus,
         w_minus=w_minus,
+        z=_z(changed, w_plus),
         p_value=p_value,
-        method=f"signed rank, {'exact' if exact else 'normal'}, zeros {zeros}",
+        method=f"signed rank, {'exact' if exact else distribution.replace('auto', 'normal')}, zeros {zeros}",
         shift=shift,
-        rank_biserial=_rank_biserial(ranks, signs, n, level, p_value),
+        rank_biserial=biserial,
         flags=tuple(flags),
     )
 
@@ -129,7 +154,7 @@ def _check(changes: ArrayLike, zeros: str, level: float) -> tuple[np.ndarray, in
     values = np.asarray(changes, dtype=float)
     if values.ndim != 1 or np.isinf(values).any():
         raise InputError(f"changes needs one finite value a person (NaN: not measured), got shape {values.shape}")
-    if zeros not in ("wilcox", "pratt"):
+    if zeros not in get_args(Zeros):
         raise InputError(f'zeros must be "wilcox" or "pratt", got {zeros!r}: choose how to treat no change')
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, got {level}: give a proportion, not a percentage")
@@ -142,8 +167,10 @@ def _check(changes: ArrayLike, zeros: str, level: float) -> tuple[np.ndarray, in
 
 
 def _signed_ranks(measured: np.ndarray, zeros: Zeros) -> tuple[np.ndarray, np.ndarray]:
-    """Mid-ranks of the absolute changes and their signs."""
-    kept = measured[measured != 0] if zeros == "wilcox" else measured
+    """Mid-ranks of the absolute changes and their signs; what differs by rounding alone is tied."""
+    largest = float(np.abs(measured).max())
+    rounded = np.round(measured / largest, TIE_DIGITS) if largest > 0 else measured
+    kept = rounded[rounded != 0] if zeros == "wilcox" else rounded
     return stats.rankdata(np.abs(kept)), np.sign(kept)
 
 
@@ -168,8 +195,16 @@ def _sign_flip_distribution(doubled_ranks: np.ndarray) -> np.ndarray:
     return probabilities
 
 
-def _normal_p(ranks: np.ndarray, w_plus: float) -> float:
-    return float(2 * stats.norm.sf(abs(w_plus - ranks.sum() / 2) / math.sqrt(np.sum(ranks**2) / 4)))
+def _z(ranks: np.ndarray, w_plus: float, correction: float = 0.0) -> float:
+    if not len(ranks):
+        return math.nan
+    distance = w_plus - float(ranks.sum()) / 2
+    distance = math.copysign(max(abs(distance) - correction, 0.0), distance)
+    return distance / math.sqrt(float(np.sum(ranks**2)) / 4)
+
+
+def _normal_p(ranks: np.ndarray, w_plus: float, correction: float = 0.0) -> float:
+    return float(2 * stats.norm.sf(abs(_z(ranks, w_plus, correction)))) if len(ranks) else 1.0
 
 
 def _median_shift(measured: np.ndarray, unit: str, level: float) -> Estimate:

@@ -122,6 +122,8 @@ class Lot:
         A bead standard and a blank are measured beside the product.
     export_file : str or None
         Path inside the study folder of a vendor's export (NanoSight, ZetaView).
+    dilution : float or None
+        How many times the sample of `export_file` was thinned, where the instrument did not record it.
     stated_mean_nm, stated_mode_nm, stated_concentration_per_ml : float or None
         As the certificate says, for comparison.
     made_on : date or None
@@ -135,6 +137,7 @@ class Lot:
     product: str = ""
     role: LotRole = "product"
     export_file: str | None = None
+    dilution: float | None = None
     stated_mean_nm: float | None = None
     stated_mode_nm: float | None = None
     stated_concentration_per_ml: float | None = None

@@ -62,8 +62,8 @@ COLUMNS: Final[Mapping[str, Columns]] = {
     "lots.csv": Columns(
         ("lot",),
         (
-            "product", "role", "export_file", "stated_mean_nm", "stated_mode_nm", "stated_concentration_per_ml",
-            "made_on", "note",
+            "product", "role", "export_file", "dilution", "stated_mean_nm", "stated_mode_nm",
+            "stated_concentration_per_ml", "made_on", "note",
         ),
     ),
     "movies.csv": Columns(
@@ -259,6 +259,7 @@ def lots_of(table: RawTable, context: Context) -> tuple[Lot, ...]:
             product=row.text("product"),
             role=role.get(row.one_of("role", ("product", "standard", "blank"), required=False), "product"),
             export_file=_file(row, "export_file", context, shelf="lots", required=False),
+            dilution=row.number("dilution", unit="times", low=1, high=1e9, required=False, example="1000"),
             stated_mean_nm=row.number("stated_mean_nm", unit="nm", low=1, high=100_000, required=False, example="120"),
             stated_mode_nm=row.number("stated_mode_nm", unit="nm", low=1, high=100_000, required=False, example="100"),
             stated_concentration_per_ml=row.number(

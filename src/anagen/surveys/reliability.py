@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,9 @@ HEYWOOD_SHARE: Final = 1e-3
 """Smallest share of an item's variance left to error: a fit that wants less is a Heywood case and is flagged."""
 
 
+AlphaInterval = Literal["feldt", "duhachek"]
+
+
 @dataclass(frozen=True, slots=True)
 class Omega:
     """McDonald's omega of a one-factor model.
@@ -28,6 +31,10 @@ class Omega:
     ----------
     estimate : Estimate
         Share of the variance of the summed score that the factor explains.
+    of_observed_variance : float
+        The factor's variance over the observed variance of the sum instead of the model's; alike when one factor fits.
+    variance_extracted : float
+        Average share of an item's variance that the factor explains.
     loadings, error_variances : ndarray, shape (n_items,)
         Of the one-factor model, in the units of the items.
     discrepancy : float
@@ -39,6 +46,8 @@ class Omega:
     """
 
     estimate: Estimate
+    of_observed_variance: float
+    variance_extracted: float
     loadings: np.ndarray
     error_variances: np.ndarray
     discrepancy: float
@@ -77,20 +86,27 @@ def arrange_points(instrument: Instrument, responses: Any, *, visit: str, scale:
     )
 
 
-def estimate_alpha(points: ArrayLike, *, level: float = 0.95) -> Estimate:
+def estimate_alpha(
+    points: ArrayLike, *, standardised: bool = False, interval: AlphaInterval = "feldt", level: float = 0.95
+) -> Estimate:
     """Cronbach's alpha: reliability of the summed score if all items carry the same true score.
 
     Parameters
     ----------
     points : array_like, shape (n_people, n_items)
         Answers after reversal; people with a missing answer (NaN) are left out.
+    standardised : bool
+        Whether each item is brought to a variance of 1 first.
+    interval : {"feldt", "duhachek"}
+        ``feldt``: F distribution, takes items as parallel and normal. ``duhachek``: large-sample standard error for
+        normal items of any covariance, normal interval.
     level : float
         Confidence level.
 
     Returns
     -------
     Estimate
-        alpha = k/(k-1) (1 - trace C / sum C) with Feldt's interval, which takes items as parallel and normal.
+        alpha = k/(k-1) (1 - trace C / sum C), C the covariance (correlation) of the items.
 
     Raises
     ------
@@ -99,7 +115,8 @@ def estimate_alpha(points: ArrayLike, *, level: float = 0.95) -> Estimate:
 
     References
     ----------
-    Cronbach (1951), Psychometrika 16:297; Feldt (1965), Psychometrika 30:357.
+    Cronbach (1951), Psychometrika 16:297; Feldt (1965), Psychometrika 30:357; Duhachek, Iacobucci (2004),
+    J Appl Psychol 89:792.
 
     Examples
     --------
@@ -107,13 +124,15 @@ def estimate_alpha(points: ArrayLike, *, level: float = 0.95) -> Estimate:
     0.8974
     """
     x = _complete(points, 2)
-    n, k = x.shape
-    value = _alpha(np.cov(x, rowvar=False))
-    tail = (1 - level) / 2
-    df_people, df_error = n - 1, (n - 1) * (k - 1)
-    low = 1 - (1 - value) * float(stats.f.isf(tail, df_people, df_error))
-    high = 1 - (1 - value) * float(stats.f.ppf(tail, df_people, df_error))
-    return Estimate(value, "1", low, high, n, "Cronbach's alpha; Feldt interval", level)
+    n = len(x)
+    cov = np.corrcoef(x, rowvar=False) if standardised else np.cov(x, rowvar=False)
+    value = _alpha(cov)
+    ends = {"feldt": _feldt_interval, "duhachek": _duhachek_interval}.get(interval)
+    if ends is None:
+        raise InputError(f"interval must be one of {', '.join(get_args(AlphaInterval))}, got {interval!r}")
+    low, high = ends(value, cov, n, level)
+    name = "Cronbach's alpha of standardised items" if standardised else "Cronbach's alpha"
+    return Estimate(value, "1", low, high, n, f"{name}; {interval.capitalize()} interval", level)
 
 
 def estimate_omega(points: ArrayLike, *, level: float = 0.95) -> Omega:
@@ -157,6 +176,8 @@ def estimate_omega(points: ArrayLike, *, level: float = 0.95) -> Omega:
     chi2 = (n - 1) * discrepancy
     return Omega(
         estimate=Estimate(value, "1", low, high, n, method, level),
+        of_observed_variance=float(loadings.sum()) ** 2 / float(cov.sum()),
+        variance_extracted=float(np.sum(loadings**2) / np.sum(loadings**2 + errors)),
         loadings=loadings,
         error_variances=errors,
         discrepancy=chi2,
@@ -219,6 +240,22 @@ def _complete(points: ArrayLike, min_items: int) -> np.ndarray:
 def _alpha(cov: np.ndarray) -> float:
     k = len(cov)
     return float(k / (k - 1) * (1 - np.trace(cov) / cov.sum()))
+
+
+def _feldt_interval(alpha: float, cov: np.ndarray, n: int, level: float) -> tuple[float, float]:
+    tail, df_people, df_error = (1 - level) / 2, n - 1, (n - 1) * (len(cov) - 1)
+    low = 1 - (1 - alpha) * float(stats.f.isf(tail, df_people, df_error))
+    return low, 1 - (1 - alpha) * float(stats.f.ppf(tail, df_people, df_error))
+
+
+def _duhachek_interval(alpha: float, cov: np.ndarray, n: int, level: float) -> tuple[float, float]:
+    """Build the normal interval from the standard error of equation 1 of Duhachek and Iacobucci (2004)."""
+    k, total, trace = len(cov), float(cov.sum()), float(np.trace(cov))
+    square = cov @ cov
+    spread = total * (float(np.trace(square)) + trace**2) - 2 * trace * float(square.sum())
+    std_error = math.sqrt(2 * k**2 / ((k - 1) ** 2 * total**3) * spread / n)
+    reach = float(stats.norm.isf((1 - level) / 2)) * std_error
+    return alpha - reach, alpha + reach
 
 
 def _omega(loadings: np.ndarray, errors: np.ndarray) -> float:

@@ -87,6 +87,7 @@ def list_movie_tasks(study: Study, hash_file: HashFile) -> list[MeasureTask]:
             "exposure_s": exposure_s,
             "temperature_c": movie.temperature_c,
             "viscosity_mpa_s": movie.viscosity_mpa_s,
+            "detection_volume": movie.detection_volume_um3,
             "dilution": movie.dilution,
         }
         path = study.folder / movie.file

@@ -13,7 +13,7 @@ import polars as pl
 from anagen import __version__
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.evidence.verdict import TrialFacts, Verdict
-from anagen.hair.measurement import HairMeasurement
+from anagen.hair import HairMeasurement, cumulative_thickness, summarise_units, terminal_density, vellus_density
 from anagen.records import Estimate, Flag
 from anagen.report.content import Answer, ExampleImage, FlowStep, KeyNumber, ReportContent, Section
 from anagen.report.figures import (
@@ -31,7 +31,8 @@ from anagen.study.folder import Study
 from anagen.surveys.instrument import Instrument
 from anagen.surveys.reliability import arrange_points, estimate_alpha
 from anagen.workflows.analyse import Comparison, OutcomeAnalysis
-from anagen.workflows.collect import MeasuredImage, MeasuredMovie
+from anagen.workflows.collect import MeasuredImage, MeasuredMovie, read_value
+from anagen.workflows.follow import FollowedHairs
 from anagen.workflows.results import LotExport, StudyResults, SurveyResults
 
 DESIGN_WORDS = {
@@ -47,6 +48,9 @@ PROVENANCE_INTRO = (
     "A measurement is the result of the named algorithm, version and parameters on the file of that SHA-256; estimates "
     "rest on the measurements listed here and on the tables of the study folder."
 )
+TERMINAL_UM = 40.0
+"""Cut-off between vellus and terminal hair of most trials' programs (Hoffmann 2001)."""
+EVERY_PHOTOGRAPH, EVERY_MEASUREMENT = "Every photograph", "Every measurement"
 DrawExample = Callable[[MeasuredImage], ExampleImage | None]
 
 
@@ -255,10 +259,16 @@ def _section_density(results: StudyResults) -> Section | None:
     figures: list[SvgFigure] = [
         draw_density_over_time(analysis.values.rename({"value": "density"}), analysis.means, unit=unit)
     ]
+    sid = analysis.outcome.smallest_important_difference
     changes = _individual_changes(analysis)
     if changes.height > 1:
-        figures.append(draw_changes(changes, unit=unit, sid=analysis.outcome.smallest_important_difference))
+        figures.append(draw_changes(changes, unit=unit, sid=sid))
     tables = {"Mean density of those measured at each visit": _table_of_means(analysis)}
+    if results.followed:
+        tables["The same hairs, found again one by one"] = _table_of_followed(analysis, results.followed)
+        followed = _followed_changes(analysis, results.followed)
+        if followed.height > 1:
+            figures.append(draw_changes(followed, unit=unit, sid=sid, name="waterfall-followed"))
     notes = list(analysis.notes)
     if results.planted is not None and results.planted.densities.height > 1:
         figures.append(draw_measured_against_planted(results.planted.densities, unit=unit))
@@ -274,6 +284,40 @@ def _individual_changes(analysis: OutcomeAnalysis) -> pl.DataFrame:
     final = analysis.values.filter(pl.col("visit") == last).select("participant", "arm", final="value")
     joined = first.join(final, on=["participant", "arm"]).with_columns(change=pl.col("final") - pl.col("first"))
     return joined.select("participant", "change", sd=pl.lit(float("nan")))
+
+
+def _followed_changes(analysis: OutcomeAnalysis, followed: Sequence[FollowedHairs]) -> pl.DataFrame:
+    """Change of followed hairs at the last visit, with the measurement error of each."""
+    rows = [
+        (f.participant, f.match.change_per_cm2.value, _sd_of(f.match.change_per_cm2))
+        for f in followed
+        if f.match is not None and not f.match.refused and f.visit == analysis.outcome.visits[-1]
+    ]
+    return pl.DataFrame(rows, schema=["participant", "change", "sd"], orient="row")
+
+
+def _sd_of(estimate: Estimate) -> float:
+    return (estimate.ci_high - estimate.ci_low) / (2 * 1.96)
+
+
+def _table_of_followed(analysis: OutcomeAnalysis, followed: Sequence[FollowedHairs]) -> pl.DataFrame:
+    rows = []
+    for visit in analysis.outcome.visits:
+        at_visit = [f for f in followed if f.visit == visit]
+        matches = [f.match for f in at_visit if f.match is not None and not f.match.refused]
+        rows.append(
+            {
+                "visit": visit,
+                "sites followed": str(len(matches)),
+                "not shown to be the same site": str(len(at_visit) - len(matches)),
+                "hairs found again": str(sum(len(m.pairs) for m in matches)),
+                "thickened": str(sum(pair.state == "thickened" for m in matches for pair in m.pairs)),
+                "thinned": str(sum(pair.state == "thinned" for m in matches for pair in m.pairs)),
+                "lost": str(sum(len(m.lost) for m in matches)),
+                "new": str(sum(len(m.new) for m in matches)),
+            }
+        )
+    return pl.DataFrame(rows)
 
 
 def _table_of_means(analysis: OutcomeAnalysis) -> pl.DataFrame:
@@ -317,9 +361,40 @@ def _section_images(results: StudyResults, draw_example: DrawExample) -> Section
         "What was counted",
         intro=("The same participant at each visit; every counted hair is drawn from root (dot) to tip.",),
         images=tuple(image for m in _pick_examples(results) if (image := draw_example(m)) is not None),
-        tables={"Every photograph": _table_of_images(results.images)},
-        folded=True,
+        tables={
+            "Hairs at each visit: mean (SD) over photographs": _table_of_hairs(results),
+            EVERY_PHOTOGRAPH: _table_of_images(results.images),
+        },
+        folded=(EVERY_PHOTOGRAPH,),
     )
+
+
+def _table_of_hairs(results: StudyResults) -> pl.DataFrame:
+    rows = []
+    for visit in results.study.protocol.visits:
+        at_visit = [m.hairs for m in results.images if m.usable and m.hairs is not None and m.image.visit == visit.name]
+        if at_visit:
+            rows.append({"visit": visit.name, "photographs": str(len(at_visit))} | _describe_hairs(at_visit))
+    return pl.DataFrame(rows)
+
+
+def _describe_hairs(fields: Sequence[HairMeasurement]) -> dict[str, str]:
+    units = [summarise_units(field) for field in fields if field.n_hairs]
+    return {
+        "hairs/cm²": _mean_sd([field.density_per_cm2 for field in fields]),
+        "diameter, µm": _mean_sd([read_value(field, "diameter") for field in fields]),
+        "terminal (> 40 µm)/cm²": _mean_sd([terminal_density(f, cut_off_um=TERMINAL_UM).value for f in fields]),
+        "vellus (≤ 40 µm)/cm²": _mean_sd([vellus_density(f, cut_off_um=TERMINAL_UM).value for f in fields]),
+        "cumulative thickness, mm/cm²": _mean_sd([cumulative_thickness(field).value for field in fields], 2),
+        "hairs per follicular unit": _mean_sd([unit.hairs_per_unit for unit in units], 2),
+    }
+
+
+def _mean_sd(values: Sequence[float], digits: int = 1) -> str:
+    known = np.array([value for value in values if math.isfinite(value)])
+    if len(known) < 2:
+        return NOT_GIVEN
+    return f"{print_number(float(known.mean()), digits)} ({print_number(float(known.std(ddof=1)), digits)})"
 
 
 def _pick_examples(results: StudyResults) -> Iterable[MeasuredImage]:
@@ -435,8 +510,8 @@ def _row_of_export(exported: LotExport) -> dict[str, str]:
     row = {"lot": exported.lot.lot, "file": exported.lot.export_file or "", "tracks": NOT_GIVEN}
     row |= dict.fromkeys(("D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL, undiluted"), NOT_GIVEN)
     if exported.export is not None:
-        found = exported.export.estimates()
-        n_tracks = sum(run.n_tracks for run in exported.export.good_runs)
+        found = exported.estimates
+        n_tracks = float(np.nansum([run.n_tracks for run in exported.export.good_runs]))
         row["tracks"] = print_number(n_tracks, 0)
         for column, name in (("D10, nm", "d10_nm"), ("D90, nm", "d90_nm"), ("mode, nm", "mode_nm")):
             row[column] = print_number(found[name].value) if name in found else NOT_GIVEN
@@ -617,13 +692,13 @@ def _section_provenance(results: StudyResults) -> Section:
         }
         for name, provenance in results.provenance
     ]
-    tables: Mapping[str, pl.DataFrame] = {"Measurements": pl.DataFrame(rows)} if rows else {}
+    tables: Mapping[str, pl.DataFrame] = {EVERY_MEASUREMENT: pl.DataFrame(rows)} if rows else {}
     return Section(
         "provenance",
         "Provenance",
         intro=(f"Anagen {__version__}. {PROVENANCE_INTRO}",),
         tables=tables,
-        folded=True,
+        folded=(EVERY_MEASUREMENT,),
     )
 
 

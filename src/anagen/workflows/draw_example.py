@@ -8,7 +8,7 @@ import numpy as np
 
 from anagen.errors import AnagenError
 from anagen.report.content import ExampleImage
-from anagen.report.overlay import draw_hairs
+from anagen.report.thumbnail import draw_thumbnail
 from anagen.study.folder import Study
 from anagen.workflows.collect import MeasuredImage
 from anagen.workflows.ports import ReadImage
@@ -50,5 +50,5 @@ def draw_example(
     return ExampleImage(
         f"{who}: {found}",
         f"Scalp photograph of {who} with the traced hairs; {found}.",
-        *encode_jpeg(draw_hairs(pixels, hairs, width_px=PAGE_WIDTH_PX, line_px=2, numbers=False)),
+        *encode_jpeg(draw_thumbnail(pixels, hairs, width_px=PAGE_WIDTH_PX)),
     )

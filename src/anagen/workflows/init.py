@@ -39,7 +39,7 @@ def init_study(folder: Path) -> tuple[Path, ...]:
         raise InputError(f"{folder} is not empty (it holds {shown}): give a new folder, so that nothing is overwritten")
     for shelf in SHELVES:
         (folder / shelf).mkdir(parents=True)
-    template = resources.files("anagen.workflows") / "template"
+    template = resources.files("anagen.workflows") / "templates" / "new-study"
     texts = {name: (template / name).read_text(encoding="utf-8") for name in ("protocol.toml", "README.txt")}
     texts |= {name: ",".join(c.all) + "\n" for name, c in COLUMNS.items() if name not in OPTIONAL_TABLES}
     return tuple(_write(folder / name, text) for name, text in texts.items())

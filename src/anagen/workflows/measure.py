@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from anagen.errors import AnagenError, InputError
 from anagen.hair import HairMeasurement, Region, measure_hairs
@@ -11,7 +12,6 @@ from anagen.study.regions import join_region_and_mask
 from anagen.vesicles import VesicleMeasurement
 from anagen.workflows.measure_movie_file import measure_movie_file
 from anagen.workflows.ports import (
-    MeasureFile,
     MeasurementStore,
     MeasureTask,
     OpenMovie,
@@ -21,12 +21,28 @@ from anagen.workflows.ports import (
     Runner,
 )
 
+
+class HasProvenance(Protocol):
+    """Anything that says what its result will rest on."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """Key of the result in the store."""
+
+
+Task = TypeVar("Task", bound=HasProvenance)
 HALF_GREY = 128
 """A mask saved with soft edges or as JPEG is black and white again above and below this."""
 
 
 def measure_files(
-    tasks: Sequence[MeasureTask], *, measure: MeasureFile, store: MeasurementStore, runner: Runner, progress: Progress
+    tasks: Sequence[Task],
+    *,
+    measure: Callable[[Task], Outcome],
+    store: MeasurementStore,
+    runner: Runner,
+    progress: Progress,
+    stage: str = "Measuring",
 ) -> tuple[list[Outcome], int]:
     """Give the outcome of every task, measuring only those that the store does not know.
 
@@ -35,12 +51,14 @@ def measure_files(
 
     Parameters
     ----------
-    tasks : sequence of MeasureTask
-        What to measure; equal provenances are measured once.
+    tasks : sequence
+        What to measure, each with its provenance; equal provenances are measured once.
     measure : callable
         Runs in the workers.
     store, runner, progress
         See `anagen.workflows.ports`.
+    stage : str
+        What the progress bar calls it.
 
     Returns
     -------
@@ -55,7 +73,7 @@ def measure_files(
         if known[index] is None:
             first_of.setdefault(repr(task.provenance), index)
     new = list(first_of.values())
-    progress.start("Measuring", len(new))
+    progress.start(stage, len(new))
     try:
         for position, outcome in runner.run(measure, [tasks[index] for index in new]):
             index = new[position]

@@ -24,6 +24,9 @@ class MeasurementStore(Protocol):
     def put(self, provenance: Provenance, result: Any) -> None:
         """Keep a result; durable when it returns."""
 
+    def close(self) -> None:
+        """Let go of the file."""
+
 
 class Runner(Protocol):
     """Runs one pure function over many inputs."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from anagen.records import Provenance
+from anagen.records import Estimate, Provenance
 from anagen.safety.proportion import EventProportion
 from anagen.study.folder import Study
 from anagen.study.records import Lot
@@ -15,6 +15,7 @@ from anagen.surveys.instrument import Instrument
 from anagen.vesicles.vendor import VendorLot
 from anagen.workflows.analyse import OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
+from anagen.workflows.follow import FollowedHairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +48,15 @@ class LotExport:
         Its row in lots.csv.
     export : VendorLot or None
         What its export file says; None when it could not be read.
+    estimates : mapping of str to Estimate
+        Sizes and undiluted concentration, from `VendorLot.estimates`.
     failure : str
         Why, in one line.
     """
 
     lot: Lot
     export: VendorLot | None
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
     failure: str = ""
 
 
@@ -85,6 +89,8 @@ class StudyResults:
         The folder.
     images, movies : tuple
         Each file and what became of it.
+    followed : tuple of FollowedHairs
+        The same hairs at baseline and later.
     lot_exports : tuple of LotExport
         Lots measured elsewhere.
     analyses : tuple of OutcomeAnalysis
@@ -106,6 +112,7 @@ class StudyResults:
     study: Study
     images: tuple[MeasuredImage, ...]
     movies: tuple[MeasuredMovie, ...]
+    followed: tuple[FollowedHairs, ...]
     lot_exports: tuple[LotExport, ...]
     analyses: tuple[OutcomeAnalysis, ...]
     surveys: tuple[SurveyResults, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from anagen.workflows.collect import (
 )
 from anagen.workflows.compose import compose_report
 from anagen.workflows.facts import gather_facts
+from anagen.workflows.follow import FollowedHairs, add_followed, follow_hairs
 from anagen.workflows.measure import measure_files
 from anagen.workflows.ports import HashFile, MeasureFile, MeasurementStore, Progress, Runner
 from anagen.workflows.results import LotExport, Planted, StudyResults, SurveyResults
@@ -115,8 +117,10 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
         Everything that must be mended first. Nothing measured before is lost.
     """
     study = load_study(folder, read_table=ports.read_table)
-    images, movies, n_measured = _measure(study, ports)
-    results = _analyse(study, images, movies, ports)
+    with closing(ports.open_store(study.folder / RESULTS / "measurements.sqlite")) as store:
+        images, movies, n_measured = _measure(study, store, ports)
+        followed = _follow(study, images, store, ports)
+    results = _analyse(study, images, movies, followed, ports)
     facts = gather_facts(results)
     verdict = give_verdict(facts)
     content = compose_report(results, facts, verdict, lambda measured: ports.draw_example(study, measured))
@@ -135,14 +139,16 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
     )
 
 
-def _measure(study: Study, ports: RunPorts) -> tuple[tuple[MeasuredImage, ...], tuple[MeasuredMovie, ...], int]:
+def _measure(
+    study: Study, store: MeasurementStore, ports: RunPorts
+) -> tuple[tuple[MeasuredImage, ...], tuple[MeasuredMovie, ...], int]:
     image_tasks = list_image_tasks(study, ports.hash_file)
     movie_tasks = list_movie_tasks(study, ports.hash_file)
     outcomes, n_measured = measure_files(
         # movies take longest: they go first so that no worker ends with one alone
         [*movie_tasks, *image_tasks],
         measure=ports.measure_file,
-        store=ports.open_store(study.folder / RESULTS / "measurements.sqlite"),
+        store=store,
         runner=ports.runner,
         progress=ports.progress,
     )
@@ -151,8 +157,21 @@ def _measure(study: Study, ports: RunPorts) -> tuple[tuple[MeasuredImage, ...], 
     return images, join_movies(study, movie_tasks, outcomes[:n_movies]), n_measured
 
 
+def _follow(
+    study: Study, images: Sequence[MeasuredImage], store: MeasurementStore, ports: RunPorts
+) -> tuple[FollowedHairs, ...]:
+    density = next((outcome for outcome in study.protocol.outcomes if outcome.kind == "density"), None)
+    if density is None or not images:
+        return ()
+    return follow_hairs(images, density, store=store, runner=ports.runner, progress=ports.progress)
+
+
 def _analyse(
-    study: Study, images: tuple[MeasuredImage, ...], movies: tuple[MeasuredMovie, ...], ports: RunPorts
+    study: Study,
+    images: tuple[MeasuredImage, ...],
+    movies: tuple[MeasuredMovie, ...],
+    followed: tuple[FollowedHairs, ...],
+    ports: RunPorts,
 ) -> StudyResults:
     surveys = _score(study)
     scores = {survey.instrument.name: survey.scores for survey in surveys}
@@ -163,12 +182,16 @@ def _analyse(
             values = tabulate_values(study, (), "none") if known is None else tabulate_scores(study, known)
         else:
             values = tabulate_values(study, images, outcome.kind)
-        analyses.append(analyse_outcome(study.protocol, outcome, values))
+        analysis = analyse_outcome(study.protocol, outcome, values)
+        if outcome.kind == "density" and study.protocol.design.kind == "single-arm":
+            analysis = add_followed(analysis, followed)
+        analyses.append(analysis)
     harms, harm_tables, harm_notes = _tabulate_harms(study)
     return StudyResults(
         study=study,
         images=images,
         movies=movies,
+        followed=followed,
         lot_exports=tuple(_read_export(study, lot, ports) for lot in study.lots if lot.export_file),
         analyses=adjust_comparisons(analyses, study.protocol.analysis.multiplicity),
         surveys=surveys,
@@ -177,17 +200,21 @@ def _analyse(
         harm_notes=harm_notes,
         analysis_notes=_describe_plan(study),
         planted=_read_planted(study, images),
-        provenance=tuple((m.image.file, m.provenance) for m in images)
-        + tuple((m.movie.file, m.provenance) for m in movies),
+        provenance=(
+            *((m.image.file, m.provenance) for m in images),
+            *((m.movie.file, m.provenance) for m in movies),
+            *((f"{f.participant}, {f.visit}: hairs followed", f.provenance) for f in followed),
+        ),
     )
 
 
 def _read_export(study: Study, lot: Lot, ports: RunPorts) -> LotExport:
     try:
-        return LotExport(lot, ports.read_vendor_lot(study.folder / str(lot.export_file)))
+        export = ports.read_vendor_lot(study.folder / str(lot.export_file))
+        return LotExport(lot, export, export.estimates(lot.dilution))
     except AnagenError as error:
         text = " ".join(str(error).split()).replace(f"{study.folder}/", "")
-        return LotExport(lot, None, text)
+        return LotExport(lot, None, failure=text)
 
 
 def _score(study: Study) -> tuple[SurveyResults, ...]:

@@ -136,7 +136,7 @@ def write_example_study(
     tasks = _list_tasks(folder, trial, seed, n_frames)
     for name in ("images", "movies"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    template = resources.files("anagen.workflows").joinpath("templates", "example_protocol.toml")
+    template = resources.files("anagen.workflows").joinpath("templates", "example-protocol.toml")
     (folder / "protocol.toml").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     planted = _render(tasks, ports)
     _write_csv(folder / "participants.csv", trial.participants.to_dicts())

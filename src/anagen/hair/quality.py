@@ -1,0 +1,295 @@
+"""Say whether a field can be counted at all, and what about it a reader must know, each with its number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from anagen.hair.settle import cover_bars
+from anagen.hair.shafts import Shaft
+from anagen.records import Flag
+
+SHARP_LIMIT_UM: Final = 45.0
+"""Edge blur (standard deviation) above which a terminal hair of 80 um melts into its neighbour."""
+SOFT_LIMIT_UM: Final = 22.0
+"""Edge blur above which hairs under 40 um are lost."""
+SATURATED_LIMIT: Final = 0.35
+"""Share of pixels at the sensor's end above which hair beneath cannot be seen."""
+GLARE_LIMIT: Final = 0.06
+"""Share of specular pixels worth a warning."""
+UNEVEN_LIMIT: Final = 0.55
+"""Relative fall of the skin's brightness from its 95th to its 5th percentile over the field."""
+SCALE_UM_PER_PX: Final = (0.8, 16.0)
+"""Finer than 0.8 no scalp camera is; coarser than 16 a terminal hair of 80 um is 5 pixels wide."""
+LEAST_AREA_CM2: Final = 0.01
+"""Smallest region in which a density means anything: one hair more changes it by 100 per cm2."""
+OVERLAY_LIMIT: Final = 0.002
+"""Share of pixels of pure display colours."""
+
+PLAIN_LIMIT: Final = 0.5
+"""Share of pixels of one brightness: a camera's noise alone spreads skin over several levels."""
+SKIN_LIMIT: Final = 0.5
+"""Least share of patches whose colour skin or hair can have."""
+TEXTURE_LIMIT: Final = 0.12
+"""Fine detail everywhere, relative to brightness: five times that of wet skin."""
+AGREEMENT_LIMIT: Final = 0.3
+"""Least correlation of red and blue at 20 um: light and shade on skin and hair change all colours together."""
+DARK_LIMIT: Final = 0.02
+EXPLAINED_LIMIT: Final = 0.35
+"""Where more than `DARK_LIMIT` of the field is as dark as hair, the share of it that bars must explain."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldStatistics:
+    """What the quality of a field is judged by.
+
+    Parameters
+    ----------
+    saturated, black : float
+        Share of pixels at either end of the sensor's range.
+    glare : float
+        Share of small specks far brighter than the skin around.
+    unevenness : float
+        Relative fall of the skin's brightness over the field.
+    overlay : float
+        Share of pixels of pure display colours: burnt-in circles, rulers, text.
+    skin_share : float
+        Share of coarse patches whose colour skin or hair can have.
+    texture : float
+        Median over coarse patches of the standard deviation of fine detail, over the mean.
+    plain : float
+        Share of pixels of exactly the commonest brightness: drawn pages have one, cameras do not.
+    paper : float
+        Share of pixels brighter and less coloured than skin.
+    agreement : float
+        Correlation of red and blue over the field; 1 where nothing varies.
+    """
+
+    saturated: float
+    black: float
+    glare: float
+    unevenness: float
+    overlay: float
+    skin_share: float
+    texture: float
+    plain: float
+    paper: float
+    agreement: float
+
+
+def describe_field(image: np.ndarray, um_per_px: float) -> FieldStatistics:
+    """Numbers about an RGB uint8 image of shape (H, W, 3), seen at about 20 um a pixel."""
+    red, green, blue = cv2.split(image)
+    top = cv2.max(cv2.max(red, green), blue)
+    low = cv2.min(cv2.min(red, green), blue)
+    n = top.size
+    histogram = cv2.calcHist([green], [0], None, [256], [0, 256]).ravel()
+    factor = min(1.0, um_per_px / 20.0)
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    grey = small.max(axis=2)
+    size = min(51, 2 * (min(grey.shape) // 4) + 1)
+    skin = cv2.medianBlur(grey, max(3, size)).astype(np.float32)
+    bright = small.min(axis=2).astype(np.float32)
+    glare = np.mean(bright > np.minimum(1.35 * skin, 250.0))
+    patches = cv2.resize(small, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
+    detail = cv2.absdiff(grey, cv2.GaussianBlur(grey, (0, 0), 1.5)).astype(np.float32)
+    fine = cv2.resize(detail, (16, 16), interpolation=cv2.INTER_AREA)
+    grain = cv2.absdiff(green[::2], cv2.GaussianBlur(green, (0, 0), 1.5)[::2])
+    grain = cv2.resize(grain.astype(np.float32), (16, 16), interpolation=cv2.INTER_AREA)
+    fine = np.maximum(fine, grain)
+    fall = np.percentile(skin, [5, 95])
+    spread = cv2.subtract(top, low)
+    # a burnt-in line is of one pure colour: one channel full, the other two nearly empty
+    pure = np.count_nonzero((top > 225) & (spread > 190))
+    return FieldStatistics(
+        saturated=float(np.count_nonzero(low >= 250) / n),
+        black=float(np.count_nonzero(top <= 5) / n),
+        glare=float(glare),
+        unevenness=float(1 - fall[0] / max(fall[1], 1.0)),
+        overlay=float(pure / n),
+        skin_share=float(np.mean(_could_be_scalp(patches))),
+        texture=float(np.median(fine / np.maximum(patches.max(axis=2), 8.0))),
+        plain=float(histogram.max() / n),
+        agreement=_agreement(small),
+        paper=float(np.count_nonzero((low > 215) & (spread < 12)) / n),
+    )
+
+
+def flag_field(statistics: FieldStatistics, um_per_px: float, area_cm2: float) -> list[Flag]:
+    """Judge a field before any hair is looked for."""
+    s = statistics
+    flags = []
+    low, high = SCALE_UM_PER_PX
+    if not low <= um_per_px <= high:
+        limit = low if um_per_px < low else high
+        flags.append(
+            Flag(
+                "implausible-scale",
+                "refused",
+                f"{um_per_px:g} um per pixel is outside {low:g} to {high:g}",
+                "give the scale of this image in micrometres per pixel, or photograph a ruler",
+                um_per_px,
+                limit,
+            )
+        )
+    if area_cm2 < LEAST_AREA_CM2:
+        flags.append(
+            Flag(
+                "region-too-small",
+                "refused",
+                f"the region measures {area_cm2:.4f} cm2",
+                "count over a larger region",
+                area_cm2,
+                LEAST_AREA_CM2,
+            )
+        )
+    lost = max(s.saturated, s.black)
+    if lost > SATURATED_LIMIT:
+        flags.append(
+            Flag(
+                "saturated",
+                "refused",
+                f"{100 * lost:.0f} % of the pixels are at the end of the sensor's range",
+                "take the photograph again with another exposure",
+                lost,
+                SATURATED_LIMIT,
+            )
+        )
+    flags.extend(_flag_subject(s))
+    if s.glare > GLARE_LIMIT:
+        flags.append(
+            Flag(
+                "glare",
+                "warning",
+                f"{100 * s.glare:.1f} % of the field is specular glare",
+                "dry the skin or use polarised light",
+                s.glare,
+                GLARE_LIMIT,
+            )
+        )
+    if s.unevenness > UNEVEN_LIMIT:
+        flags.append(
+            Flag(
+                "uneven-light",
+                "warning",
+                f"the skin's brightness falls by {100 * s.unevenness:.0f} % over the field",
+                "light the field evenly",
+                s.unevenness,
+                UNEVEN_LIMIT,
+            )
+        )
+    if s.overlay > OVERLAY_LIMIT:
+        flags.append(
+            Flag(
+                "overlay",
+                "warning",
+                f"{100 * s.overlay:.2f} % of the pixels are burnt-in marks or ink",
+                "count in a region without them",
+                s.overlay,
+                OVERLAY_LIMIT,
+            )
+        )
+    return flags
+
+
+def flag_blur(blur_um: float) -> list[Flag]:
+    """Judge the focus by the blur of the hairs' own edges."""
+    if not blur_um > SOFT_LIMIT_UM:
+        return []
+    refused = blur_um > SHARP_LIMIT_UM
+    return [
+        Flag(
+            "out-of-focus",
+            "refused" if refused else "warning",
+            f"edges are blurred by {blur_um:.0f} um",
+            "focus and take the photograph again",
+            blur_um,
+            SHARP_LIMIT_UM if refused else SOFT_LIMIT_UM,
+        )
+    ]
+
+
+def flag_structure(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float) -> list[Flag]:
+    """Judge whether what is dark are hairs: on a scalp bars explain most of it, on a face or in noise little."""
+    plateau = float(np.median([shaft.contrast for shaft in shafts])) if shafts else 0.4
+    dark = cv2.GaussianBlur(contrast, (0, 0), max(0.5, 8.0 / pitch_um)) > max(0.6 * plateau, 0.12)
+    share = float(np.mean(dark))
+    covered = cover_bars(shafts, (contrast.shape[0], contrast.shape[1]), margin_px=15.0 / pitch_um)
+    explained = float(np.sum(dark & covered) / max(float(np.sum(dark)), 1.0))
+    if share <= DARK_LIMIT or explained >= EXPLAINED_LIMIT:
+        return []
+    return [
+        _no_scalp(
+            f"{100 * share:.0f} % of the field is as dark as hair and hairs explain only {100 * explained:.0f} % of it",
+            explained,
+            EXPLAINED_LIMIT,
+        )
+    ]
+
+
+def edge_blur_um(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float) -> float:
+    """Estimate the blur from the hairs' sides: for an edge blurred by sigma the steepest slope is 1/(sigma sqrt 2 pi).
+
+    Parameters
+    ----------
+    contrast : ndarray, shape (H, W), float32
+    shafts : list of Shaft
+    pitch_um : float
+
+    Returns
+    -------
+    float
+        Standard deviation in micrometres, the lower quartile over hairs of at least 40 um; NaN without any.
+    """
+    wide = [shaft for shaft in shafts if 2 * shaft.half_width * pitch_um >= 40.0]
+    if not wide:
+        return float("nan")
+    gradient = np.hypot(
+        cv2.Scharr(contrast, cv2.CV_32F, 1, 0, scale=1 / 32), cv2.Scharr(contrast, cv2.CV_32F, 0, 1, scale=1 / 32)
+    )
+    sigmas = []
+    for shaft in wide:
+        low = np.maximum(np.floor(shaft.path.min(axis=0) - shaft.half_width), 0).astype(int)
+        high = np.ceil(shaft.path.max(axis=0) + shaft.half_width).astype(int) + 1
+        steepest = float(np.quantile(gradient[low[0] : high[0], low[1] : high[1]], 0.95))
+        sigmas.append(shaft.contrast / max(steepest, 1e-6) / np.sqrt(2 * np.pi) * pitch_um)
+    return float(np.quantile(sigmas, 0.25))
+
+
+def _flag_subject(s: FieldStatistics) -> list[Flag]:
+    if max(s.saturated, s.black) <= SATURATED_LIMIT and max(s.plain, s.paper) > PLAIN_LIMIT:
+        what = max(s.plain, s.paper)
+        return [_no_scalp(f"{100 * what:.0f} % of the pixels are of one shade or paper white", what, PLAIN_LIMIT)]
+    if s.skin_share < SKIN_LIMIT:
+        found = f"only {100 * s.skin_share:.0f} % of the field has a colour of skin or hair"
+        return [_no_scalp(found, s.skin_share, SKIN_LIMIT)]
+    if s.agreement < AGREEMENT_LIMIT:
+        found = f"red and blue agree with a correlation of {s.agreement:.2f} only: noise or artificial colour"
+        return [_no_scalp(found, s.agreement, AGREEMENT_LIMIT)]
+    if s.texture > TEXTURE_LIMIT:
+        found = f"fine detail varies by {100 * s.texture:.0f} % everywhere: noise, not skin"
+        return [_no_scalp(found, s.texture, TEXTURE_LIMIT)]
+    return []
+
+
+def _no_scalp(found: str, value: float, limit: float) -> Flag:
+    return Flag("not-a-scalp", "refused", found, "give a photograph of the scalp", value, limit)
+
+
+def _agreement(image: np.ndarray) -> float:
+    red, blue = (image[:, :, k].astype(np.float32).ravel() for k in (0, 2))
+    red, blue = red - red.mean(), blue - blue.mean()
+    size = float(np.sqrt(np.mean(red**2) * np.mean(blue**2)))
+    return float(np.mean(red * blue)) / size if size > 4.0 else 1.0
+
+
+def _could_be_scalp(patches: np.ndarray) -> np.ndarray:
+    """Neither strongly green nor strongly saturated in blue or magenta; dark hair and wet grey skin pass."""
+    red, green, blue = patches[..., 0], patches[..., 1], patches[..., 2]
+    green_cast = green > 1.12 * np.maximum(red, blue)
+    blue_cast = blue > 1.6 * np.maximum(red, 10.0)
+    vivid_red = red > 3.5 * np.maximum(np.maximum(green, blue), 6.0)
+    return np.asarray(~(green_cast | blue_cast | vivid_red))
