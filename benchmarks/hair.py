@@ -81,7 +81,7 @@ def benchmark_fdu(every: int, out: Path) -> None:
         rows.append(row[:3])
         of.update(np.asarray(classes)[inside[0]].tolist())
         recall.update(np.asarray(classes)[inside[0]][row[3]].tolist())
-        worst.append((2 * row[0] / max(row[1] + row[2], 1), name, draw_hairs(image, found)))
+        worst.append((2 * row[0] / max(row[1] + row[2], 1), name, draw_hairs(image, found, width_px=1600, line_px=2)))
         worst = sorted(worst, key=lambda item: item[0])[:3]
     print("  all        ", _line(rows))
     for kind in CLASSES:

@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines differ in speed and a test must not fail by chance: no deadline, the same examples each time.
+settings.register_profile("anagen", deadline=None, derandomize=True)
+settings.load_profile("anagen")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 ANNOUNCED = "reference data not beside the repository"

@@ -74,7 +74,7 @@ class Fault:
             place += f", {self.column}"
         if self.value is not None:
             place += f" = {self.value!r}"
-        return f"{place}: {self.rule}. {self.way_out}"
+        return f"{place}: {self.rule}. {self.way_out[:1].upper()}{self.way_out[1:]}"
 
 
 class InputFaults(InputError):

@@ -1,93 +1,87 @@
-"""Draw every hair on its image, with its number and class, so that a printed page can be checked by eye."""
+"""Draw every counted hair on its photograph, legible on a screen and in print."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 
-from anagen.hair import Hair, HairMeasurement
-from anagen.units import UM_PER_MM
+from anagen.hair.measurement import Hair, HairMeasurement
 
 TERMINAL_UM: Final = 40.0
-"""Hairs wider than this are drawn as terminal, others as vellus."""
-COLOURS: Final = {"terminal": (0, 158, 115), "vellus": (230, 159, 0), "unresolved": (0, 114, 178)}
-"""Okabe and Ito's palette: told apart by colour-blind readers."""
-PRINT_WIDTH_PX: Final = 1600
-"""Narrower images are enlarged so that numbers stay legible on an A4 page."""
+"""Above: terminal, drawn orange; at or below: vellus, blue (TrichoScan's cut-off, Hoffmann 2001)."""
+ORANGE, BLUE, WHITE, BLACK, GREEN = (255, 140, 0), (60, 170, 255), (255, 255, 255), (0, 0, 0), (40, 220, 90)
+SHIFT: Final = 4
+"""OpenCV draws at sixteenths of a pixel."""
 
 
-def draw_hairs(image: np.ndarray, measurement: HairMeasurement, *, terminal_um: float = TERMINAL_UM) -> np.ndarray:
-    """Draw paths, roots and numbers on a copy of the image.
+def draw_hairs(
+    pixels: np.ndarray, measurement: HairMeasurement, *, width_px: int = 1200, line_px: int = 1, numbers: bool = True
+) -> np.ndarray:
+    """Draw the hairs of a measurement: terminal orange, vellus blue, diameter unresolved white; roots as dots.
 
     Parameters
     ----------
-    image : ndarray, shape (H, W, 3), uint8
-        RGB, the one that was measured.
+    pixels : ndarray, uint8, shape (H, W, 3)
+        The photograph, RGB.
     measurement : HairMeasurement
-    terminal_um : float
-        Cut-off between the two classes.
+        Of that photograph.
+    width_px : int
+        Width of the picture given back.
+    line_px : int
+        Thickness of the lines in that picture.
+    numbers : bool
+        Whether to write each hair's number beside its root.
 
     Returns
     -------
-    ndarray, shape (h, w, 3), uint8
-        Enlarged to at least `PRINT_WIDTH_PX` columns; a scale bar of 1 mm and a legend stand below.
+    ndarray, uint8, shape (h, width_px, 3)
     """
-    zoom = max(1, math.ceil(PRINT_WIDTH_PX / image.shape[1]))
-    canvas = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
-    line = max(1, round(canvas.shape[1] / 900))
-    size = canvas.shape[1] / 2600
+    scale = width_px / pixels.shape[1]
+    size = (width_px, max(1, round(pixels.shape[0] * scale)))
+    canvas = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    canvas = np.ascontiguousarray(canvas)
+    if measurement.region is not None:
+        _dim_outside(canvas, measurement, size)
     for hair in measurement.hairs:
-        colour = COLOURS[_class_of(hair, terminal_um)]
-        points = np.rint(((hair.path_px + 0.5) * zoom - 0.5)[:, ::-1]).astype(np.int32)
-        cv2.polylines(canvas, [points[:, None]], isClosed=False, color=colour, thickness=line, lineType=cv2.LINE_AA)
-        cv2.circle(canvas, _point(points[0]), 3 * line, colour, -1, cv2.LINE_AA)
+        points = _to_canvas(hair.path_px, scale)
+        cv2.polylines(
+            canvas, [points], isClosed=False, color=BLACK, thickness=line_px + 2, lineType=cv2.LINE_AA, shift=SHIFT
+        )
+        cv2.polylines(
+            canvas, [points], isClosed=False, color=_colour(hair), thickness=line_px, lineType=cv2.LINE_AA, shift=SHIFT
+        )
     for hair in measurement.hairs:
-        at = (hair.root_px + 0.5) * zoom
-        _write(canvas, str(hair.number), (int(at[1]) + 4 * line, int(at[0]) - 3 * line), size, (0, 0, 0))
-    return np.concatenate([canvas, _legend(canvas.shape[1], size, line, measurement, zoom, terminal_um)], axis=0)
+        _mark_root(canvas, hair, scale, numbers=numbers)
+    return np.asarray(canvas)
 
 
-def _class_of(hair: Hair, terminal_um: float) -> str:
+def _colour(hair: Hair) -> tuple[int, int, int]:
     if not math.isfinite(hair.diameter_um):
-        return "unresolved"
-    return "terminal" if hair.diameter_um > terminal_um else "vellus"
+        return WHITE
+    return ORANGE if hair.diameter_um > TERMINAL_UM else BLUE
 
 
-def _legend(
-    width: int, size: float, line: int, measurement: HairMeasurement, zoom: int, terminal_um: float
-) -> np.ndarray:
-    strip = np.full((round(70 * size) + 20, width, 3), 255, dtype=np.uint8)
-    base = strip.shape[0] - 14
-    bar = round(UM_PER_MM / measurement.um_per_px * zoom)
-    cv2.line(strip, (14, base), (14 + bar, base), (0, 0, 0), 2 * line)
-    _write(strip, "1 mm", (20 + bar, base), size, (0, 0, 0))
-    at = 20 + bar + round(140 * size)
-    if measurement.refused:
-        words: Sequence[tuple[str, tuple[int, int, int]]] = [("refused: not counted", (180, 0, 0))]
-    else:
-        density = f"{measurement.n_hairs} hairs, {measurement.density_per_cm2:.0f} per cm2"
-        words = [
-            (density, (0, 0, 0)),
-            (f"terminal > {terminal_um:g} um", COLOURS["terminal"]),
-            ("vellus", COLOURS["vellus"]),
-            ("width unresolved", COLOURS["unresolved"]),
-        ]
-    for word, colour in words:
-        _write(strip, word, (at, base), size, colour)
-        at += cv2.getTextSize(word, cv2.FONT_HERSHEY_SIMPLEX, size, line)[0][0] + round(50 * size)
-    return strip
+def _mark_root(canvas: np.ndarray, hair: Hair, scale: float, *, numbers: bool) -> None:
+    root = tuple(int(v) for v in _to_canvas(hair.root_px[None], scale)[0])
+    cv2.circle(canvas, root, 4 << SHIFT, BLACK, -1, cv2.LINE_AA, SHIFT)
+    cv2.circle(canvas, root, 3 << SHIFT, GREEN, -1, cv2.LINE_AA, SHIFT)
+    if numbers:
+        place = ((root[0] >> SHIFT) + 6, (root[1] >> SHIFT) - 4)
+        for colour, thickness in ((BLACK, 3), (WHITE, 1)):
+            cv2.putText(canvas, str(hair.number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thickness, cv2.LINE_AA)
 
 
-def _write(canvas: np.ndarray, text: str, at: tuple[int, int], size: float, colour: tuple[int, int, int]) -> None:
-    """Dark letters with a white rim: legible on skin and on hair, in colour and in grey."""
-    thick = max(1, round(2.2 * size))
-    for shade, width in (((255, 255, 255), thick + max(2, round(4 * size))), (colour, thick)):
-        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, shade, width, cv2.LINE_AA)
+def _to_canvas(path_px: np.ndarray, scale: float) -> np.ndarray:
+    """(row, col) pixel centres to OpenCV's fixed-point (x, y)."""
+    xy = (np.asarray(path_px)[:, ::-1] + 0.5) * scale - 0.5
+    return np.asarray(np.rint(xy * (1 << SHIFT)), dtype=np.int32)
 
 
-def _point(xy: np.ndarray) -> tuple[int, int]:
-    return int(xy[0]), int(xy[1])
+def _dim_outside(canvas: np.ndarray, measurement: HairMeasurement, size: tuple[int, int]) -> None:
+    assert measurement.region is not None
+    inside = measurement.region.to_mask(measurement.image_shape).astype(np.uint8)
+    outside = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST) == 0
+    canvas[outside] = (canvas[outside] * 0.45 + 60).astype(np.uint8)

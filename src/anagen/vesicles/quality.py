@@ -1,0 +1,273 @@
+"""What a reader must know about a movie before believing its numbers, each with what to do about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from anagen.errors import NotEnoughDataError
+from anagen.records import Flag
+
+DENSE_SPOTS_APART_PX = 24.0
+"""Mean distance to the nearest other spot below which a flag is raised; vendors advise 20 to 100 particles a frame."""
+TOO_MANY_RIVALS = 0.35
+FEW_TRACKS = 200
+FAST_DRIFT_SHARE = 0.5
+VIBRATION_SHARE = 0.15
+SATURATED_SHARE = 0.2
+REPEATED_SHARE = 0.02
+FROZEN_SHARE = 0.5
+SMALLEST_NM, LARGEST_NM = 20.0, 2000.0
+
+
+@dataclass(eq=False)
+class FrameWatch:
+    """Watches the frames go by: repeated, saturated, cut.
+
+    Parameters
+    ----------
+    mean : list of float
+        Mean grey level of each frame.
+    n_repeated : int
+        Frames equal to the one before.
+    """
+
+    mean: list[float] = field(default_factory=list)
+    n_repeated: int = 0
+    _last: np.ndarray | None = None
+
+    def see(self, frame: np.ndarray) -> None:
+        """Take note of the next frame."""
+        self.mean.append(float(frame[::4, ::4].mean()))
+        last = self._last
+        if last is not None and np.array_equal(frame[::8], last[::8]) and np.array_equal(frame, last):
+            self.n_repeated += 1
+        self._last = frame
+
+
+def check_movement(watch: FrameWatch) -> None:
+    """Raise NotEnoughDataError for a movie that stands still."""
+    n = len(watch.mean)
+    if n > 1 and watch.n_repeated > FROZEN_SHARE * (n - 1):
+        raise NotEnoughDataError(
+            f"{watch.n_repeated} of {n} frames repeat the one before: the movie is frozen or was copied; "
+            "export it again at the camera's rate"
+        )
+
+
+def frame_flags(watch: FrameWatch, white: float, brightest: np.ndarray) -> list[Flag]:
+    """Flag repeated frames and of spots that reach white.
+
+    Parameters
+    ----------
+    watch : FrameWatch
+        After the last frame.
+    white : float
+        Largest grey value that the format holds.
+    brightest : ndarray, shape (n,)
+        Grey value at the peak of each spot.
+
+    Returns
+    -------
+    list of Flag
+        Possibly empty.
+    """
+    flags = []
+    share = watch.n_repeated / max(len(watch.mean) - 1, 1)
+    if share > REPEATED_SHARE:
+        flags.append(
+            Flag(
+                "repeated-frames",
+                "warning",
+                f"{100 * share:.0f} % of the frames repeat the one before",
+                "sizes come out too large: export at the camera's own frame rate",
+                share,
+                REPEATED_SHARE,
+            )
+        )
+    white_share = float(np.mean(brightest >= 0.97 * white)) if brightest.size else 0.0
+    if white_share > SATURATED_SHARE:
+        flags.append(
+            Flag(
+                "saturated",
+                "warning",
+                f"{100 * white_share:.0f} % of the spots are white in the middle",
+                "lower the gain or the shutter time",
+                white_share,
+                SATURATED_SHARE,
+            )
+        )
+    return flags
+
+
+def density_flag(spots_per_frame: float, shape: tuple[int, int], step_px: float) -> list[Flag]:
+    """Flag a movie in which spots overlap or a particle is hard to tell from its neighbours.
+
+    Spots thrown at random lie 0.5 / sqrt(density) from their nearest neighbour on average; that should exceed
+    `DENSE_SPOTS_APART_PX` and six typical steps. Where more than `TOO_MANY_RIVALS` others lie within four steps, links
+    go wrong so often that no size is given.
+    """
+    rivals = spots_per_frame / (shape[0] * shape[1]) * math.pi * (4.0 * step_px) ** 2
+    apart = 0.5 / math.sqrt(max(spots_per_frame, 1e-9) / (shape[0] * shape[1]))
+    limit = max(DENSE_SPOTS_APART_PX, 6.0 * step_px)
+    if apart >= limit:
+        return []
+    times = math.ceil((limit / apart) ** 2 * 2.0) / 2.0
+    return [
+        Flag(
+            "too-dense",
+            "refused" if rivals > TOO_MANY_RIVALS else "warning",
+            f"{spots_per_frame:.0f} spots a frame lie {apart:.1f} px apart on average: spots overlap and particles are "
+            "mistaken for each other",
+            f"dilute {times:g} times",
+            apart,
+            limit,
+        )
+    ]
+
+
+def track_flags(n_tracks: int, n_independent: float) -> list[Flag]:
+    """Flag too few tracks for a distribution."""
+    if n_tracks >= FEW_TRACKS:
+        return []
+    return [
+        Flag(
+            "few-tracks",
+            "warning",
+            f"{n_tracks} tracks from about {n_independent:.0f} particles: the shape of the distribution is not to be "
+            "trusted",
+            "record longer, more positions, or a sample less diluted",
+            float(n_tracks),
+            float(FEW_TRACKS),
+        )
+    ]
+
+
+def motion_flags(drift_px: np.ndarray, vibration: float, step_px: float) -> list[Flag]:
+    """Flag a flow or shake that is large beside the particles' own steps.
+
+    Parameters
+    ----------
+    drift_px : ndarray, shape (T, 2)
+        Smooth drift a frame.
+    vibration : float
+        Standard deviation of the shake along an axis, px.
+    step_px : float
+        Typical step along an axis, px.
+
+    Returns
+    -------
+    list of Flag
+        Possibly empty.
+    """
+    flags = []
+    speed = float(np.mean(np.hypot(drift_px[:, 0], drift_px[:, 1])))
+    if speed > FAST_DRIFT_SHARE * step_px:
+        flags.append(
+            Flag(
+                "drift",
+                "warning",
+                f"everything flows {speed:.2f} px a frame, {speed / step_px:.1f} times a typical step",
+                "wait until the cell is still, or slow the pump",
+                speed,
+                FAST_DRIFT_SHARE * step_px,
+            )
+        )
+    if vibration > VIBRATION_SHARE * step_px:
+        flags.append(
+            Flag(
+                "vibration",
+                "warning",
+                f"the picture shakes by {vibration:.2f} px (standard deviation), {vibration / step_px:.2f} of a step",
+                "sizes come out too small: mount the instrument firmly, switch off fans and pumps nearby",
+                vibration,
+                VIBRATION_SHARE * step_px,
+            )
+        )
+    return flags
+
+
+def smear_flag(smear: float) -> list[Flag]:
+    """Flag a recording that mixes successive frames; see `smear_factor`."""
+    if smear <= 1.0:
+        return []
+    return [
+        Flag(
+            "frames-smeared",
+            "warning",
+            f"steps are smeared over several frames; the diffusion was raised by {100 * (smear - 1):.0f} % for it",
+            "record without video compression or frame averaging",
+            smear,
+            1.0,
+        )
+    ]
+
+
+def cut_flags(n_linked: np.ndarray, n_spots: np.ndarray, mean: np.ndarray) -> list[Flag]:
+    """Flag frames at which the scene changes: hardly a spot goes on, or the light jumps.
+
+    Parameters
+    ----------
+    n_linked, n_spots : ndarray of int, shape (T,)
+        Spots of a frame that continue a track, and all.
+    mean : ndarray, shape (T,)
+        Mean grey level.
+
+    Returns
+    -------
+    list of Flag
+        Possibly empty.
+    """
+    possible = np.minimum(n_spots[1:], n_spots[:-1])
+    expected = np.median(n_linked[1:] / np.maximum(possible, 1)) * possible
+    broken = (expected >= 8.0) & (n_linked[1:] < 0.35 * expected)
+    jump = np.abs(np.diff(mean))
+    jumped = jump > 10.0 * np.median(jump) + 0.15 * np.median(mean) + 1.0
+    cuts = np.nonzero(broken | jumped)[0] + 1
+    if not cuts.size:
+        return []
+    where = ", ".join(str(int(cut)) for cut in cuts[:5]) + (", ..." if cuts.size > 5 else "")
+    return [
+        Flag(
+            "scene-cut",
+            "warning",
+            f"the scene changes at frame {where}",
+            "measure each part as its own movie: positions and focus differ",
+            float(cuts.size),
+            0.0,
+        )
+    ]
+
+
+def size_flags(d10_nm: float, d50_nm: float, d90_nm: float, smallest_nm: float) -> list[Flag]:
+    """Refuse sizes that no free visible particle has; warn near the smallest that could be followed."""
+    flags = []
+    if not (SMALLEST_NM <= d50_nm <= LARGEST_NM):
+        flags.append(
+            Flag(
+                "implausible-size",
+                "refused",
+                f"the median comes out as {d50_nm:.3g} nm",
+                "check um_per_px, frames_per_s, temperature and viscosity; stuck particles do not diffuse",
+                d50_nm,
+                SMALLEST_NM if d50_nm < SMALLEST_NM else LARGEST_NM,
+            )
+        )
+    elif d10_nm < smallest_nm:
+        flags.append(
+            Flag(
+                "too-fast-to-follow",
+                "warning",
+                f"particles below {smallest_nm:.0f} nm outrun the search radius; D10 is {d10_nm:.0f} nm",
+                "dilute, or record more frames a second",
+                d10_nm,
+                smallest_nm,
+            )
+        )
+    if d90_nm > LARGEST_NM and d50_nm <= LARGEST_NM:
+        flags.append(
+            Flag("large-particles", "warning", f"D90 is {d90_nm:.0f} nm", "look for aggregates or stuck particles")
+        )
+    return flags

@@ -1,0 +1,160 @@
+"""From linked spots to tracks of steps with the drift taken out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from anagen.vesicles.drift import smooth_drift
+from anagen.vesicles.link import Spots, link_spots
+from anagen.vesicles.pairs import EnsembleSteps
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedSteps:
+    """Tracks of at least a given length.
+
+    Parameters
+    ----------
+    step_px : ndarray, shape (n_steps, 2)
+        Steps without drift, track after track.
+    step_frame : ndarray of int, shape (n_steps,)
+        Frame in which each step ends.
+    start : ndarray of int, shape (n_tracks + 1,)
+        Where each track begins in `step_px`.
+    spot : ndarray of int, shape (n_steps + n_tracks,)
+        Number of each spot, track after track.
+    sharpness_px2 : ndarray, shape (n_tracks,)
+        Mean of (spot width / signal-to-noise ratio)^2, levelling off for dim spots.
+    drift_px : ndarray, shape (T, 2)
+        Smooth common motion from frame t - 1 to t.
+    n_linked : ndarray of int, shape (T,)
+        Spots of frame t that continue a track, of whatever length.
+    n_begun : int
+        Tracks of two or more frames, of whatever length.
+    """
+
+    step_px: np.ndarray
+    step_frame: np.ndarray
+    start: np.ndarray
+    spot: np.ndarray
+    sharpness_px2: np.ndarray
+    drift_px: np.ndarray
+    n_linked: np.ndarray
+    n_begun: int
+
+    @property
+    def n_tracks(self) -> int:
+        """Number of tracks."""
+        return len(self.start) - 1
+
+    @property
+    def n_frames(self) -> np.ndarray:
+        """Frames of each track."""
+        return np.asarray(np.diff(self.start) + 1)
+
+    @property
+    def first_spot(self) -> np.ndarray:
+        """Where each track begins in `spot`."""
+        return np.asarray(self.start[:-1] + np.arange(self.n_tracks))
+
+    def mean_of(self, values: np.ndarray) -> np.ndarray:
+        """Mean along each track of a value that every spot of the movie has."""
+        return np.asarray(np.add.reduceat(values[self.spot].astype(float), self.first_spot) / self.n_frames)
+
+
+def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_frames: int) -> TrackedSteps:
+    """Link, find the smooth drift, link again with it.
+
+    Parameters
+    ----------
+    spots : Spots
+        Of the whole movie.
+    crowd : EnsembleSteps
+        First guess of drift and of the typical step.
+    max_step_px : float
+        Search radius.
+    min_frames : int
+        Shortest track kept.
+
+    Returns
+    -------
+    TrackedSteps
+        Possibly without any track.
+    """
+    typical = crowd.typical_variance_px2
+    drift = np.tile(crowd.drift_px, (spots.n_frames, 1))
+    for _ in range(2):
+        track = link_spots(spots, max_step_px=max_step_px, step_variance_px2=typical, drift_px=drift)
+        order = np.argsort(track, kind="stable")
+        steps = _Steps(spots, order, track[order])
+        own = np.bincount(steps.track, np.mean((steps.step_px - drift[steps.frame]) ** 2, axis=1), track.max() + 1)
+        n_steps = np.bincount(steps.track, minlength=track.max() + 1)
+        variance = (own + 4.0 * typical) / (n_steps + 4.0)
+        drift = smooth_drift(steps.frame, steps.step_px, variance[steps.track], spots.n_frames)
+    keep = n_steps + 1 >= min_frames
+    use = keep[steps.track]
+    tracks = TrackedSteps(
+        step_px=steps.step_px[use] - drift[steps.frame[use]],
+        step_frame=steps.frame[use],
+        start=np.concatenate([[0], np.cumsum(n_steps[keep])]),
+        spot=order[keep[track[order]]],
+        sharpness_px2=np.empty(0),
+        drift_px=drift,
+        n_linked=np.bincount(steps.frame, minlength=spots.n_frames),
+        n_begun=int(np.count_nonzero(n_steps)),
+    )
+    sharpness = tracks.mean_of(_sharpness_px2(spots)) if tracks.n_tracks else np.empty(0)
+    return TrackedSteps(**{**vars(tracks), "sharpness_px2": sharpness})
+
+
+SHARPNESS_LIMIT = 0.034
+"""The error of a dim spot stops growing near this share of the spot's variance: the window and the maximum hold it."""
+
+
+def _sharpness_px2(spots: Spots) -> np.ndarray:
+    free = (spots.sigma_px.astype(float) / spots.snr) ** 2
+    limit = SHARPNESS_LIMIT * float(np.median(spots.sigma_px)) ** 2
+    return np.asarray(free / (1.0 + free / limit))
+
+
+class _Steps:
+    """All steps of all tracks, track after track."""
+
+    def __init__(self, spots: Spots, order: np.ndarray, track: np.ndarray) -> None:
+        place = np.stack([spots.row_px, spots.col_px], axis=1).astype(float)[order]
+        same = track[1:] == track[:-1]
+        self.step_px = np.diff(place, axis=0)[same]
+        self.frame = spots.frame[order][1:][same]
+        self.track = track[1:][same]
+
+
+def search_radius_px(
+    crowd: EnsembleSteps, *, density_per_px2: float, reach: float, rivals: float, longest_px: float
+) -> float:
+    """How far to search for a particle in the next frame.
+
+    Far enough to lose only exp(-reach) of the steps of the fast particles (the 95th percentile of the step variances),
+    but not so far that more than `rivals` other particles lie within; the likelihood accounts for the steps cut off.
+
+    Parameters
+    ----------
+    crowd : EnsembleSteps
+        Motion seen without linking.
+    density_per_px2 : float
+        Spots per pixel area.
+    reach, rivals : float
+        As above.
+    longest_px : float
+        No radius is larger.
+
+    Returns
+    -------
+    float
+        In px, at least 2.
+    """
+    fast = float(np.interp(0.95, np.cumsum(crowd.share), crowd.variance_px2))
+    crowded = math.sqrt(rivals / (math.pi * max(density_per_px2, 1e-12)))
+    return max(2.0, min(math.sqrt(2.0 * reach * fast), longest_px, crowded))

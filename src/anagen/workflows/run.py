@@ -1,0 +1,399 @@
+"""Walk a study once: check, measure what is new, score, tabulate, analyse, give the verdict, write the report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from anagen.errors import AnagenError, StoreError
+from anagen.evidence.verdict import give_verdict
+from anagen.hair import Hair
+from anagen.records import Provenance, to_json
+from anagen.report.content import ExampleImage
+from anagen.report.html import render_report
+from anagen.safety import EventProportion, estimate_event_proportion, tabulate_adverse_events
+from anagen.study.folder import Study, load_study
+from anagen.study.raw_table import ReadTable
+from anagen.study.records import Lot
+from anagen.surveys import score_survey
+from anagen.vesicles.vendor import VendorLot
+from anagen.workflows.analyse import OutcomeAnalysis, adjust_comparisons, analyse_outcome
+from anagen.workflows.collect import (
+    MeasuredImage,
+    MeasuredMovie,
+    join_images,
+    join_movies,
+    list_image_tasks,
+    list_movie_tasks,
+    tabulate_scores,
+    tabulate_values,
+)
+from anagen.workflows.compose import compose_report
+from anagen.workflows.facts import gather_facts
+from anagen.workflows.follow import FollowedHairs, add_followed, follow_hairs
+from anagen.workflows.measure import measure_files
+from anagen.workflows.ports import HashFile, MeasureFile, MeasurementStore, Progress, Runner
+from anagen.workflows.results import LotExport, Planted, StudyResults, SurveyResults
+
+RESULTS = "results"
+"""Folder inside the study folder that a run writes; everything in it can be made again."""
+
+
+@dataclass(frozen=True)
+class RunPorts:
+    """What a run needs from outside.
+
+    Parameters
+    ----------
+    read_table
+        See `anagen.study.folder.load_study`.
+    hash_file, measure_file, runner, progress
+        See `anagen.workflows.ports`.
+    open_store : callable
+        Path to MeasurementStore.
+    draw_example : callable
+        (study, measured photograph) to a picture with its hairs, or None.
+    read_vendor_lot : callable
+        Path of a vendor's export to what it says.
+    """
+
+    read_table: ReadTable
+    hash_file: HashFile
+    measure_file: MeasureFile
+    runner: Runner
+    progress: Progress
+    open_store: Callable[[Path], MeasurementStore]
+    draw_example: Callable[[Study, MeasuredImage], ExampleImage | None]
+    read_vendor_lot: Callable[[Path], VendorLot]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did, for the command line.
+
+    Parameters
+    ----------
+    report : Path
+        The HTML file.
+    n_files, n_measured, n_failed : int
+        Files named by the study; measured in this run; without a measurement.
+    headline : str
+        The verdict's first sentence.
+    left_out : int
+        Findings that leave something out of the analysis.
+    """
+
+    report: Path
+    n_files: int
+    n_measured: int
+    n_failed: int
+    headline: str
+    left_out: int
+
+
+def run_study(folder: Path, ports: RunPorts) -> RunSummary:
+    """Run a study folder from its files to its report.
+
+    Parameters
+    ----------
+    folder : Path
+        The study folder; `results` inside it is written.
+    ports : RunPorts
+        From `anagen.wiring`.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    InputFaults
+        Everything that must be mended first. Nothing measured before is lost.
+    """
+    study = load_study(folder, read_table=ports.read_table)
+    with closing(ports.open_store(study.folder / RESULTS / "measurements.sqlite")) as store:
+        images, movies, n_measured = _measure(study, store, ports)
+        followed = _follow(study, images, store, ports)
+    results = _analyse(study, images, movies, followed, ports)
+    facts = gather_facts(results)
+    verdict = give_verdict(facts)
+    content = compose_report(results, facts, verdict, lambda measured: ports.draw_example(study, measured))
+    out = folder / RESULTS
+    out.mkdir(exist_ok=True)
+    _write(out / "report.html", render_report(content))
+    _write_tables(out, results)
+    _write(out / "results.json", json.dumps(_as_json(results, to_json(verdict)), indent=1, ensure_ascii=False) + "\n")
+    return RunSummary(
+        report=out / "report.html",
+        n_files=len(images) + len(movies),
+        n_measured=n_measured,
+        n_failed=sum(bool(m.failure) for m in images) + sum(bool(m.failure) for m in movies),
+        headline=content.answer.headline,
+        left_out=len(study.left_out),
+    )
+
+
+def _measure(
+    study: Study, store: MeasurementStore, ports: RunPorts
+) -> tuple[tuple[MeasuredImage, ...], tuple[MeasuredMovie, ...], int]:
+    image_tasks = list_image_tasks(study, ports.hash_file)
+    movie_tasks = list_movie_tasks(study, ports.hash_file)
+    outcomes, n_measured = measure_files(
+        # movies take longest: they go first so that no worker ends with one alone
+        [*movie_tasks, *image_tasks],
+        measure=ports.measure_file,
+        store=store,
+        runner=ports.runner,
+        progress=ports.progress,
+    )
+    n_movies = len(movie_tasks)
+    images = join_images(study, image_tasks, outcomes[n_movies:])
+    return images, join_movies(study, movie_tasks, outcomes[:n_movies]), n_measured
+
+
+def _follow(
+    study: Study, images: Sequence[MeasuredImage], store: MeasurementStore, ports: RunPorts
+) -> tuple[FollowedHairs, ...]:
+    density = next((outcome for outcome in study.protocol.outcomes if outcome.kind == "density"), None)
+    if density is None or not images:
+        return ()
+    return follow_hairs(images, density, store=store, runner=ports.runner, progress=ports.progress)
+
+
+def _analyse(
+    study: Study,
+    images: tuple[MeasuredImage, ...],
+    movies: tuple[MeasuredMovie, ...],
+    followed: tuple[FollowedHairs, ...],
+    ports: RunPorts,
+) -> StudyResults:
+    surveys = _score(study)
+    scores = {survey.instrument.name: survey.scores for survey in surveys}
+    analyses = []
+    for outcome in sorted(study.protocol.outcomes, key=lambda o: not o.primary):
+        if outcome.kind == "survey":
+            known = scores.get(outcome.instrument or "")
+            values = tabulate_values(study, (), "none") if known is None else tabulate_scores(study, known)
+        else:
+            values = tabulate_values(study, images, outcome.kind)
+        analysis = analyse_outcome(study.protocol, outcome, values)
+        if outcome.kind == "density" and study.protocol.design.kind == "single-arm":
+            analysis = add_followed(analysis, followed)
+        analyses.append(analysis)
+    harms, harm_tables, harm_notes = _tabulate_harms(study)
+    return StudyResults(
+        study=study,
+        images=images,
+        movies=movies,
+        followed=followed,
+        lot_exports=tuple(_read_export(study, lot, ports) for lot in study.lots if lot.export_file),
+        analyses=adjust_comparisons(analyses, study.protocol.analysis.multiplicity),
+        surveys=surveys,
+        harms=harms,
+        harm_tables=harm_tables,
+        harm_notes=harm_notes,
+        analysis_notes=_describe_plan(study),
+        planted=_read_planted(study, images),
+        provenance=(
+            *((m.image.file, m.provenance) for m in images),
+            *((m.movie.file, m.provenance) for m in movies),
+            *((f"{f.participant}, {f.visit}: hairs followed", f.provenance) for f in followed),
+        ),
+    )
+
+
+def _read_export(study: Study, lot: Lot, ports: RunPorts) -> LotExport:
+    try:
+        export = ports.read_vendor_lot(study.folder / str(lot.export_file))
+        return LotExport(lot, export, export.estimates(lot.dilution))
+    except AnagenError as error:
+        text = " ".join(str(error).split()).replace(f"{study.folder}/", "")
+        return LotExport(lot, None, failure=text)
+
+
+def _score(study: Study) -> tuple[SurveyResults, ...]:
+    surveys = []
+    for use in study.protocol.instruments:
+        rows = [(a.participant, a.visit, a.item, a.response) for a in study.answers if a.instrument == use.name]
+        if not rows:
+            continue
+        schema = {"participant": pl.String, "visit": pl.String, "item": pl.String, "response": pl.Int64}
+        answers = pl.DataFrame(rows, schema=schema, orient="row")
+        week = {visit.name: visit.week for visit in study.protocol.visits}
+        answers = answers.sort(pl.col("visit").replace_strict(week), maintain_order=True)
+        instrument = study.instruments[use.name]
+        scores = score_survey(instrument, answers)
+        surveys.append(SurveyResults(instrument, answers, scores, _describe_scores(scores)))
+    return tuple(surveys)
+
+
+def _describe_scores(scores: pl.DataFrame) -> tuple[str, ...]:
+    status = Counter(scores.filter(pl.col("scale") == "total")["status"].to_list())
+    said = ", ".join(f"{n} {name}" for name, n in sorted(status.items()))
+    return (f"Forms: {said}.",)
+
+
+def _tabulate_harms(study: Study) -> tuple[EventProportion | None, Mapping[str, pl.DataFrame], tuple[str, ...]]:
+    if not study.adverse_events_collected or not study.enrolled:
+        return None, {}, ()
+    events = pl.DataFrame(
+        [
+            (e.participant, e.onset.isoformat(), e.term, e.grade, e.serious, e.related, e.outcome)
+            for e in study.adverse_events
+        ],
+        schema=["participant", "onset", "term", "grade", "serious", "related", "outcome"],
+        orient="row",
+    )
+    n_treated = len(study.enrolled)
+    n_people = len({event.participant for event in study.adverse_events})
+    tables = {}
+    if study.adverse_events:
+        tables = {
+            f"People with each event, of {n_treated} treated": _print_harms(
+                tabulate_adverse_events(events, n_treated, by="term")
+            ),
+            "By worst grade (CTCAE)": _print_harms(tabulate_adverse_events(events, n_treated, by="worst_grade")),
+            "By relation to treatment": _print_harms(tabulate_adverse_events(events, n_treated, by="related")),
+        }
+    weeks = study.protocol.follow_up.weeks if study.protocol.follow_up else None
+    notes = () if weeks is None else (f"Events were collected for {weeks:g} weeks after enrolment.",)
+    return estimate_event_proportion(n_people, n_treated), tables, notes
+
+
+def _print_harms(table: pl.DataFrame) -> pl.DataFrame:
+    first = table.columns[0]
+    return table.select(
+        pl.col(first).cast(pl.String).fill_null("any").alias(first.replace("_", " ")),
+        pl.col("n_people").cast(pl.String).alias("people"),
+        pl.col("n_events").cast(pl.String).alias("events"),
+        pl.col("proportion").map_elements(lambda p: f"{100 * p:.1f} %", pl.String).alias("share"),
+        pl.struct("ci_low", "ci_high")
+        .map_elements(lambda s: f"{100 * s['ci_low']:.1f} to {100 * s['ci_high']:.1f} %", pl.String)
+        .alias("exact 95 % interval"),
+    )
+
+
+def _describe_plan(study: Study) -> tuple[str, ...]:
+    plan = study.protocol.analysis
+    model = (
+        f"mixed model for repeated measures (REML, covariance {plan.covariance}, {plan.degrees_of_freedom} df)"
+        if plan.model == "mmrm"
+        else "paired t-test of complete pairs"
+    )
+    said = (
+        f"As planned: {model}; p-values of all planned comparisons adjusted by {plan.multiplicity}; two-sided level "
+        f"{plan.alpha:g}; missing visits are taken as missing at random."
+    )
+    return (said,)
+
+
+def _read_planted(study: Study, images: Sequence[MeasuredImage]) -> Planted | None:
+    """Read the truth that a synthetic study carries beside its tables; real studies have none."""
+    path = study.folder / "planted.csv"
+    if not path.exists():
+        return None
+    truth = {
+        (row["participant"], row["visit"]): float(row["density_per_cm2"])
+        for row in pl.read_csv(path).iter_rows(named=True)
+    }
+    rows = [
+        (m.image.participant, m.image.visit, m.hairs.density_per_cm2, truth[key])
+        for m in images
+        if m.usable and m.hairs is not None and (key := (m.image.participant, m.image.visit)) in truth
+    ]
+    schema = {"participant": pl.String, "visit": pl.String, "measured": pl.Float64, "planted": pl.Float64}
+    lots = study.folder / "planted_lots.csv"
+    outcome = next((o for o in study.protocol.outcomes if o.kind == "density"), None)
+    people = {person.participant for person in study.eligible}
+    changes: dict[str, list[float]] = {}
+    for (person, visit), density in truth.items():
+        if outcome and person in people and visit in outcome.visits and (person, outcome.baseline) in truth:
+            changes.setdefault(visit, []).append(density - truth[person, outcome.baseline])
+    return Planted(
+        densities=pl.DataFrame(rows, schema=schema, orient="row"),
+        mean_change={visit: sum(values) / len(values) for visit, values in changes.items()},
+        lots={}
+        if not lots.exists()
+        else {r["lot"]: float(r["median_nm"]) for r in pl.read_csv(lots).iter_rows(named=True)},
+    )
+
+
+def _write_tables(out: Path, results: StudyResults) -> None:
+    """Everything a statistician would take further, as CSV."""
+    for analysis in results.analyses:
+        _write(out / f"values-{_file_name(analysis.outcome.name)}.csv", analysis.values.write_csv())
+    _write(out / "estimates.csv", _estimates_table(results.analyses).write_csv())
+    hairs = [
+        (m.image.participant, m.image.visit, m.image.file, *_hair_cells(h))
+        for m in results.images
+        if m.hairs is not None
+        for h in m.hairs.hairs
+    ]
+    columns = ["participant", "visit", "file", "number", "root_row_px", "root_col_px", "tip_row_px", "tip_col_px"]
+    columns += ["length_um", "diameter_um", "diameter_sd_um", "confidence", "follicular_unit", "flags"]
+    if hairs:
+        _write(out / "hairs.csv", pl.DataFrame(hairs, schema=columns, orient="row").write_csv())
+
+
+def _hair_cells(one: Hair) -> tuple[object, ...]:
+    ends = (*map(float, one.root_px), *map(float, one.tip_px))
+    sizes = (one.length_um, one.diameter_um, one.diameter_sd_um, one.confidence)
+    return (one.number, *ends, *sizes, one.unit, " ".join(one.flags))
+
+
+def _estimates_table(analyses: Sequence[OutcomeAnalysis]) -> pl.DataFrame:
+    rows = [
+        {
+            "outcome": analysis.outcome.name,
+            "visit": comparison.visit,
+            "comparison": comparison.label,
+            "role": comparison.role,
+            "estimate": comparison.estimate.value,
+            "ci_low": comparison.estimate.ci_low,
+            "ci_high": comparison.estimate.ci_high,
+            "unit": comparison.estimate.unit,
+            "n": comparison.estimate.n,
+            "p_value": comparison.estimate.p_value,
+            "p_adjusted": comparison.p_adjusted,
+            "method": comparison.estimate.method,
+        }
+        for analysis in analyses
+        for comparison in analysis.comparisons
+    ]
+    return pl.DataFrame(rows)
+
+
+def _as_json(results: StudyResults, verdict: object) -> dict[str, object]:
+    return {
+        "study": results.study.protocol.title,
+        "estimates": _estimates_table(results.analyses).to_dicts(),
+        "verdict": verdict,
+        "findings": [str(finding) for finding in results.study.findings],
+        "measurements": [_provenance_json(name, provenance) for name, provenance in results.provenance],
+    }
+
+
+def _provenance_json(name: str, provenance: Provenance) -> dict[str, object]:
+    return {"input": name, **to_json(provenance)}
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name.casefold())
+
+
+def _write(path: Path, text: str) -> None:
+    """Write whole or not at all, so that a stop leaves the last report readable."""
+    half = path.with_suffix(path.suffix + ".part")
+    try:
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path} could not be written ({error.strerror}): free space or close the program that holds it"
+        ) from error

@@ -1,0 +1,90 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.special import erf
+from tests.hair.bars import bar_field
+
+from anagen.errors import InputError
+from anagen.hair.diameter import fit_diameters
+
+UM = 5.0
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """Thirty straight hairs, 20 to 110 um, blur 1.5 px, 1 % noise, centre lines off by about a pixel."""
+    return bar_field(np.random.default_rng(1), sigma_px=1.5, noise=0.01, um_per_px=UM)
+
+
+def test_recovers_planted_diameters(plain):
+    fit = fit_diameters(plain.image, plain.paths, um_per_px=UM)
+    wide = plain.diameter_um >= 30
+    error = (fit.diameter_um - plain.diameter_um)[wide]
+    assert abs(error.mean()) < 0.5
+    assert error.std() < 1.0
+    assert np.mean(np.abs(error) < 1.96 * fit.diameter_sd_um[wide]) > 0.9
+    assert fit.blur_sigma_px == pytest.approx(math.hypot(1.5, 12**-0.5), rel=0.02)
+    assert fit.gamma == 1.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gamma": 2.2},
+        {"hair": 0.8, "skin": 0.4},
+        {"glare": 0.5},
+        {"noise": 0.03},
+        {"hair": 0.55, "skin": 0.65},
+    ],
+    ids=["srgb", "bright hair", "glare", "noisy", "fair on fair"],
+)
+def test_stays_within_the_target_when_the_image_changes(change):
+    field = bar_field(np.random.default_rng(2), **{"sigma_px": 1.5, "noise": 0.01, "um_per_px": UM, **change})
+    fit = fit_diameters(field.image, field.paths, um_per_px=UM)
+    wide = field.diameter_um >= 30
+    error = (fit.diameter_um - field.diameter_um)[wide & np.isfinite(fit.diameter_um)]
+    assert np.isfinite(fit.diameter_um[wide]).mean() > 0.9
+    assert abs(error.mean()) < 1.5
+    assert error.std() < 3.0
+
+
+def test_scale_only_changes_the_unit(plain):
+    one = fit_diameters(plain.image, plain.paths, um_per_px=1.0)
+    two = fit_diameters(plain.image[:, ::-1], [path * [1, -1] + [0, plain.image.shape[1] - 1] for path in plain.paths],
+                        um_per_px=1.0)  # fmt: skip
+    assert np.allclose(one.diameter_um, two.diameter_um, rtol=0.02, equal_nan=True)
+
+
+def test_says_unresolved_below_the_blur():
+    field = bar_field(np.random.default_rng(3), sigma_px=4.0, noise=0.02, um_per_px=UM, diameters_um=(8, 12))
+    fit = fit_diameters(field.image, field.paths, um_per_px=UM)
+    assert np.isnan(fit.diameter_um).mean() > 0.8
+    assert "diameter-unresolved" in fit.flags[int(np.flatnonzero(np.isnan(fit.diameter_um))[0])]
+
+
+def test_a_hair_hidden_by_its_neighbour_has_no_diameter():
+    rows = np.arange(60)[:, None] + np.zeros(80)
+    profile = 0.5 * (erf((np.arange(80) - 30) / 2) - erf((np.arange(80) - 50) / 2))
+    grey = (0.7 - 0.5 * profile + 0 * rows).astype(np.float32)
+    pair = [np.array([[5.0, 36.0], [55.0, 36.0]]), np.array([[5.0, 44.0], [55.0, 44.0]])]
+    fit = fit_diameters(grey, pair, um_per_px=UM)
+    assert np.isnan(fit.diameter_um).all()
+    assert all("diameter-touching" in flags for flags in fit.flags)
+
+
+def test_no_hairs_give_no_diameters(plain):
+    fit = fit_diameters(plain.image, [], um_per_px=UM)
+    assert fit.diameter_um.shape == (0,)
+    assert math.isnan(fit.blur_sigma_px)
+
+
+def test_refuses_impossible_input(plain):
+    with pytest.raises(InputError, match="um_per_px must be above 0, got 0"):
+        fit_diameters(plain.image, plain.paths, um_per_px=0)
+    with pytest.raises(InputError, match="image must be uint8"):
+        fit_diameters(np.zeros((4, 4, 4)), plain.paths, um_per_px=1)
+    with pytest.raises(InputError, match="leave more of the hair"):
+        fit_diameters(plain.image, plain.paths, um_per_px=1, root_fraction=0.5, tip_fraction=0.5)
+    with pytest.raises(InputError, match="a path needs finite points"):
+        fit_diameters(plain.image, [np.zeros((1, 2))], um_per_px=1)

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from tests.hair.points import plant_roots, see
+
+from anagen.errors import InputError
+from anagen.hair.match import match_visits
+from anagen.hair.measurement import HairMeasurement
+from anagen.records import Flag, from_json, to_json
+
+
+def numbers_of(measurement, which):
+    return {hair.number: int(row) for hair, row in zip(measurement.hairs, which, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def roots():
+    return plant_roots(np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        {},
+        {"rotation_deg": 20.0, "scale": 1.05},
+        {"rotation_deg": -20.0, "stretch": 0.05, "bend_um": 60.0},
+        {"rotation_deg": 8.0, "shift_um": (1500.0, -1200.0), "length_um": 900.0},
+    ],
+    ids=["same", "turned and scaled", "stretched and bent", "half the field, longer hair"],
+)
+def test_follows_every_hair_and_counts_the_planted_change(roots, camera):
+    rng = np.random.default_rng(2)
+    before, who_before = see(roots, rng)
+    gone = rng.choice(who_before, 6, replace=False)
+    kept = np.setdiff1d(np.arange(len(roots)), gone)
+    after, who_after = see(roots[kept], rng, **camera)
+    match = match_visits(before, after)
+    first, second = numbers_of(before, who_before), numbers_of(after, kept[who_after])
+    assert not match.refused
+    assert all(first[pair.before] == second[pair.after] for pair in match.pairs)
+    assert {first[number] for number in match.lost} <= set(gone.tolist())
+    assert match.new == ()
+    assert match.change.value == -len(match.lost)
+    assert match.change_per_cm2.value == pytest.approx(match.change.value / match.shared_area_cm2)
+
+
+def test_recovers_the_camera(roots):
+    rng = np.random.default_rng(3)
+    match = match_visits(see(roots, rng)[0], see(roots, rng, rotation_deg=12.0, scale=1.03, jitter_um=10.0)[0])
+    assert match.rotation_deg == pytest.approx(12.0, abs=0.5)
+    assert match.scale == pytest.approx(1.03, abs=0.005)
+    assert match.residual_um < 30
+    middle = np.array([2560.0, 3200.0])
+    assert np.allclose(match.warp.apply(middle), middle, atol=25)
+
+
+def test_swapping_the_visits_swaps_lost_and_new(roots):
+    rng = np.random.default_rng(4)
+    before, after = see(roots, rng)[0], see(roots[10:], rng, rotation_deg=5.0, missed=0.05)[0]
+    there, back = match_visits(before, after), match_visits(after, before)
+    assert there.change.value == -back.change.value
+    assert (there.lost, there.new) == (back.new, back.lost)
+
+
+def test_shared_area_is_the_overlap_less_its_margin(roots):
+    rng = np.random.default_rng(5)
+    match = match_visits(see(roots, rng)[0], see(roots, rng, shift_um=(0.0, 1400.0))[0], margin_um=100.0)
+    assert match.shared_area_cm2 == pytest.approx((5120 - 200) * (6400 - 1400 - 200) / 1e8, rel=0.02)
+    assert "small-overlap" not in {flag.code for flag in match.flags}
+
+
+def test_thickening_needs_more_than_its_error(roots):
+    rng = np.random.default_rng(6)
+    before = see(roots, rng)[0]
+    thicker = roots.copy()
+    thicker[:, 3] *= 1.3
+    match = match_visits(before, see(thicker, rng)[0])
+    unclear = match_visits(before, see(thicker, rng, diameter_sd_um=25.0)[0])
+    assert np.mean([pair.state == "thickened" for pair in match.pairs]) > 0.95
+    assert np.mean([pair.state == "thickened" for pair in unclear.pairs]) < 0.3
+    assert all(pair.state == "persisted" for pair in match_visits(before, before).pairs)
+
+
+def test_refuses_another_site(roots):
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        other = plant_roots(np.random.default_rng(1000 + seed))
+        match = match_visits(see(roots, rng)[0], see(other, rng)[0])
+        assert match.refused
+        assert match.flags[0].code == "not-the-same-site"
+        assert np.isnan(match.change.value)
+
+
+def test_refuses_what_holds_too_little(roots):
+    rng = np.random.default_rng(7)
+    before = see(roots, rng)[0]
+    empty = HairMeasurement((), 0.3, 5.0, (1024, 1280))
+    blurred = HairMeasurement((), 0.3, 5.0, (1024, 1280), flags=(Flag("out-of-focus", "refused", "blur 9 px"),))
+    assert match_visits(before, empty).refused
+    assert match_visits(before, blurred).flags[0].code == "field-refused"
+    with pytest.raises(InputError, match="margin_um must be at least 0, got -1"):
+        match_visits(before, before, margin_um=-1)
+    with pytest.raises(InputError, match="miss_rate"):
+        match_visits(before, before, miss_rate=1.0)
+
+
+def test_a_match_survives_its_json(roots):
+    rng = np.random.default_rng(8)
+    match = match_visits(see(roots, rng)[0], see(roots, rng, rotation_deg=3.0)[0])
+    assert to_json(from_json(type(match), to_json(match))) == to_json(match)
