@@ -2,22 +2,27 @@ import numpy as np
 
 from anagen.hair import Hair, HairMeasurement
 from anagen.report.overlay import COLOURS, draw_hairs
+from anagen.report.thumbnail import draw_thumbnail
+
+IMAGE = np.full((300, 1600, 3), 90, dtype=np.uint8)
+HAIRS = tuple(
+    Hair(i + 1, np.array([[50.0, 200.0 + 400 * i], [250.0, 200.0 + 400 * i]]), 1000.0, width, 1.0, 0.9)
+    for i, width in enumerate((70.0, 20.0, float("nan")))
+)
+FIELD = HairMeasurement(HAIRS, 0.12, 5.0, (300, 1600))
+CLASSES = ("terminal", "vellus", "unresolved")
 
 
-def test_draws_each_hair_in_the_colour_of_its_class_and_leaves_the_image_alone():
-    image = np.full((300, 800, 3), 200, dtype=np.uint8)
-    hairs = tuple(
-        Hair(i + 1, np.array([[50.0, 100.0 + 200 * i], [250.0, 100.0 + 200 * i]]), 1000.0, width, 1.0, 0.9)
-        for i, width in enumerate((70.0, 20.0, float("nan")))
-    )
-    drawn = draw_hairs(image, HairMeasurement(hairs, 0.06, 5.0, (300, 800)))
-    assert drawn.shape[1] == 1600
-    assert np.all(image == 200)
-    for i, kind in enumerate(("terminal", "vellus", "unresolved")):
-        patch = drawn[290:310, 2 * (100 + 200 * i) - 4 : 2 * (100 + 200 * i) + 6].reshape(-1, 3)
-        assert np.any(np.all(patch == COLOURS[kind], axis=1))
+def test_draws_each_hair_in_the_colour_of_its_class_above_a_legend_and_leaves_the_image_alone():
+    drawn = draw_hairs(IMAGE, FIELD)
+    assert np.all(IMAGE == 90)
+    assert drawn.shape[0] > 300
+    for i, name in enumerate(CLASSES):
+        assert tuple(drawn[150, 200 + 400 * i]) == COLOURS[name]
 
 
-def test_an_unmeasured_field_says_so():
-    drawn = draw_hairs(np.full((300, 800, 3), 200, dtype=np.uint8), HairMeasurement((), 0.06, 5.0, (300, 800)))
-    assert drawn.shape[0] > 600
+def test_a_thumbnail_shows_the_same_hairs_at_page_size():
+    drawn = draw_thumbnail(IMAGE, FIELD, width_px=800)
+    assert drawn.shape == (150, 800, 3)
+    for i, name in enumerate(CLASSES):
+        assert tuple(drawn[75, 100 + 200 * i]) == COLOURS[name]

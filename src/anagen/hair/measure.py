@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from anagen.errors import InputError
+from anagen.hair.diameter import fit_diameters
 from anagen.hair.measurement import Hair, HairMeasurement
 from anagen.hair.quality import describe_field, edge_blur_um, flag_blur, flag_field, flag_structure
 from anagen.hair.region import Region
@@ -19,11 +20,12 @@ from anagen.hair.roots import end_features, fan_evidence, orient_paths
 from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars
 from anagen.hair.shafts import Shaft, measure_shafts
 from anagen.hair.trace import trace_lines
+from anagen.hair.units import form_units
 from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Changes whenever the same image may give another number."""
 
 FINE_UM: Final = 5.0
@@ -115,33 +117,44 @@ def measure_hairs(
     flags += flag_blur(blur_um) + flag_structure(fine.value, shafts, fine.pitch_um)
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
-    hairs = _to_hairs(shafts, fine, region)
+    hairs, fitted_blur_px = _to_hairs(image, shafts, fine, region)
     if not hairs:
         flags.append(Flag("no-hair", "warning", "no hair was found in the region", "check the scale and the focus"))
-    return dataclasses.replace(blank, hairs=hairs, blur_sigma_px=blur_um / um_per_px, flags=tuple(flags))
+    blur_px = fitted_blur_px if math.isfinite(fitted_blur_px) else blur_um / um_per_px
+    return form_units(dataclasses.replace(blank, hairs=hairs, blur_sigma_px=blur_px, flags=tuple(flags)))
 
 
-def _to_hairs(shafts: list[Shaft], fine: _Contrast, region: Region | None) -> tuple[Hair, ...]:
-    """Root first, in the caller's pixels, those whose root lies in the region, from top to bottom."""
-    paths = [shaft.path for shaft in shafts]
-    evidence = np.zeros(0)
-    if paths:
-        features = end_features(fine.value, fine.deep, paths, fine.pitch_um)
-        evidence = np.clip(features @ END_WEIGHTS, -4, 4) + fan_evidence(paths, near_px=200.0 / fine.pitch_um)
-    flip = orient_paths(paths, evidence, near_px=800.0 / fine.pitch_um)
+def _to_hairs(
+    image: np.ndarray, shafts: list[Shaft], fine: _Contrast, region: Region | None
+) -> tuple[tuple[Hair, ...], float]:
+    """Hairs root first, in the caller's pixels, whose root lies in the region, from top to bottom; and their blur."""
     sure = _confidences(shafts, 800.0 / fine.pitch_um)
-    found = []
-    for i, shaft in enumerate(shafts):
-        path = fine.to_image(shaft.path[::-1] if flip[i] else shaft.path)
-        if sure[i] < LEAST_CONFIDENCE or (region is not None and not region.contains(path[0])):
-            continue
-        length_um = float(np.sum(np.hypot(*np.diff(path, axis=0).T))) * fine.pitch_um / fine.px_per_px
-        found.append((tuple(path[0]), path, length_um, 2 * shaft.half_width * fine.pitch_um, float(sure[i])))
-    found.sort(key=lambda hair: hair[0])
-    return tuple(
-        Hair(number, path, length_um, diameter_um, math.nan, confidence)
-        for number, (_, path, length_um, diameter_um, confidence) in enumerate(found, start=1)
+    kept = np.flatnonzero(sure >= LEAST_CONFIDENCE)
+    if len(kept) == 0:
+        return (), math.nan
+    paths = [shafts[i].path for i in kept]
+    features = end_features(fine.value, fine.deep, paths, fine.pitch_um)
+    evidence = np.clip(features @ END_WEIGHTS, -4, 4) + fan_evidence(paths, near_px=200.0 / fine.pitch_um)
+    flip = orient_paths(paths, evidence, near_px=800.0 / fine.pitch_um)
+    paths = [fine.to_image(path[::-1] if turn else path) for path, turn in zip(paths, flip, strict=True)]
+    um_per_px = fine.pitch_um / fine.px_per_px
+    # every hair of the image goes in, so that the flanks a neighbour hides are left out
+    fit = fit_diameters(image, paths, um_per_px=um_per_px)
+    order = [i for i in range(len(paths)) if region is None or bool(region.contains(paths[i][0]))]
+    order.sort(key=lambda i: (float(paths[i][0][0]), float(paths[i][0][1])))
+    hairs = tuple(
+        Hair(
+            number=number,
+            path_px=paths[i],
+            length_um=float(np.sum(np.hypot(*np.diff(paths[i], axis=0).T))) * um_per_px,
+            diameter_um=float(fit.diameter_um[i]),
+            diameter_sd_um=float(fit.diameter_sd_um[i]),
+            confidence=float(sure[kept[i]]),
+            flags=fit.flags[i],
+        )
+        for number, i in enumerate(order, start=1)
     )
+    return hairs, fit.blur_sigma_px
 
 
 def find_shafts(fine: _Contrast) -> list[Shaft]:
@@ -159,7 +172,9 @@ def find_shafts(fine: _Contrast) -> list[Shaft]:
     stack = ridge_stack(value, max(0.9, FINE_SIGMA_UM / pitch), 16)
     stack[:, taken] = 0
     skin_lines = float(np.quantile(stack[::4, ::3, ::3], 0.98))
-    lines = trace_lines(stack, ridge_seeds(stack, max(0.06, 1.2 * skin_lines)), 0.5, max(1.5, 10 / pitch), 6, 0.02)
+    lines = trace_lines(
+        stack, ridge_seeds(stack, max(0.06, 1.2 * skin_lines)), 0.5, max(1.5, 10 / pitch), 60 / pitch, 0.02
+    )
     del stack
     least = max(0.10, 5 * _noise(rest), SKIN_LINES * skin_lines)
     thin = _bars(rest, value, lines, 1.0, pitch, core_um=0.0, least_contrast=least, widest_um=30.0)
