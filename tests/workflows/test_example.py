@@ -77,7 +77,8 @@ def test_the_report_prints_the_origin_of_every_number(measured):
     folder, _ = measured
     said = json.loads((folder / "results" / "results.json").read_text())
     page = (folder / "results" / "report.html").read_text()
-    assert len(said["measurements"]) == 15
+    of_files = [m for m in said["measurements"] if m["algorithm"] != "hair-match"]
+    assert len(of_files) == 15
     for measurement in said["measurements"]:
         assert measurement["input_sha256"] in page
         assert measurement["algorithm"] in page

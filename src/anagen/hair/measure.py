@@ -25,7 +25,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Changes whenever the same image may give another number."""
 
 FINE_UM: Final = 5.0
@@ -114,7 +114,9 @@ def measure_hairs(
     fine = _contrast(image, um_per_px)
     shafts = find_shafts(fine)
     blur_um = edge_blur_um(fine.value, shafts, fine.pitch_um)
-    flags += flag_blur(blur_um) + flag_structure(fine.value, shafts, fine.pitch_um)
+    if not any(flag.code == "out-of-focus" for flag in flags):
+        flags += flag_blur(blur_um)
+    flags += flag_structure(fine.value, shafts, fine.pitch_um)
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
     hairs, fitted_blur_px = _to_hairs(image, shafts, fine, region)

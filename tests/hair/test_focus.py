@@ -1,0 +1,33 @@
+import cv2
+import numpy as np
+import pytest
+
+from anagen.hair import measure_hairs
+from anagen.synthetic.scalp import grow_scalp, photograph_scalp
+
+
+@pytest.fixture(scope="module")
+def photo():
+    rng = np.random.default_rng(11)
+    scalp = grow_scalp(rng, density_per_cm2=150, width_mm=4.5, height_mm=4.5)
+    return photograph_scalp(scalp, rng, um_per_px=6.0, shape=(600, 600)).image
+
+
+def severity(image):
+    flags = [flag for flag in measure_hairs(image, um_per_px=6.0).flags if flag.code == "out-of-focus"]
+    return flags[0].severity if flags else "none"
+
+
+def test_a_photograph_in_focus_is_counted_and_a_blurred_one_refused(photo):
+    assert severity(photo) == "none"
+    assert severity(cv2.GaussianBlur(photo, (0, 0), 30 / 6.0)) == "warning"
+    refused = measure_hairs(cv2.GaussianBlur(photo, (0, 0), 70 / 6.0), um_per_px=6.0)
+    assert refused.refused
+    assert refused.hairs == ()
+    assert np.isnan(refused.density_per_cm2)
+
+
+def test_bare_skin_is_not_called_blurred():
+    rng = np.random.default_rng(12)
+    bare = photograph_scalp(grow_scalp(rng, density_per_cm2=0, width_mm=4, height_mm=4), rng, shape=(600, 600)).image
+    assert severity(bare) == "none"
