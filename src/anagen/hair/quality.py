@@ -138,7 +138,7 @@ def _detail(brightness: np.ndarray, um_per_px: float) -> float:
 
 def _band(grey: np.ndarray, sigma_px: float) -> np.ndarray:
     """Keep what lies between a Gaussian and one twice as wide."""
-    return cv2.GaussianBlur(grey, (0, 0), sigma_px) - cv2.GaussianBlur(grey, (0, 0), 2 * sigma_px)
+    return np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma_px) - cv2.GaussianBlur(grey, (0, 0), 2 * sigma_px))
 
 
 def flag_field(statistics: FieldStatistics, um_per_px: float, area_cm2: float) -> list[Flag]:
