@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from anagen.compute.one_thread import OneThread
 from anagen.errors import InputError
 
 Task = TypeVar("Task")
@@ -45,6 +46,6 @@ class DaskRunner:
         except OSError as error:
             raise InputError(f"no Dask scheduler answers at {self._address}: start `dask scheduler` there") from error
         with client:
-            futures = {client.submit(function, task, pure=False): index for index, task in enumerate(tasks)}
+            futures = {client.submit(OneThread(function), task, pure=False): index for index, task in enumerate(tasks)}
             for future, result in distributed.as_completed(list(futures), with_results=True, loop=client.loop):
                 yield futures[future], result

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from anagen.compute.one_thread import OneThread
 from anagen.errors import AnagenError, InputError
 
 Task = TypeVar("Task")
@@ -46,7 +47,7 @@ class ProcessRunner:
         left = dict(enumerate(tasks))
         try:
             with _pool(min(self._n_jobs, max(len(left), 1))) as pool:
-                futures = {pool.submit(function, task): index for index, task in left.items()}
+                futures = {pool.submit(OneThread(function), task): index for index, task in left.items()}
                 try:
                     for future in as_completed(futures):
                         result = future.result()
@@ -69,7 +70,7 @@ class ProcessRunner:
         for index, task in left.items():
             try:
                 with _pool(1) as pool:
-                    result = pool.submit(function, task).result()
+                    result = pool.submit(OneThread(function), task).result()
             except BrokenProcessPool as error:
                 if self._on_lost is None:
                     raise WorkerLostError(f"a worker process died while it held {task!r}") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from anagen.compute.one_thread import OneThread
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -14,5 +16,6 @@ class SerialRunner:
 
     def run(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         """Yield (index of the task, result) as each is done."""
+        alone = OneThread(function)
         for index, task in enumerate(tasks):
-            yield index, function(task)
+            yield index, alone(task)

@@ -196,8 +196,16 @@ def read_table(table: object) -> pl.DataFrame:
             values = [None if value is None or value != value else str(value) for value in series.to_list()]  # noqa: PLR0124 - NaN
             columns[name] = pl.Series(name, values, dtype=pl.Enum(levels))
         else:
-            columns[name] = series.to_polars()
+            columns[name] = _to_polars(series)
     return pl.DataFrame(columns)
+
+
+def _to_polars(series: Any) -> pl.Series:
+    try:
+        return cast("pl.Series", series.to_polars())
+    except ImportError:  # pandas' own nullable types would go through pyarrow, which need not be there
+        missing = series.is_null().to_list()
+        return pl.Series(series.name, [None if gone else v for gone, v in zip(missing, series.to_list(), strict=True)])
 
 
 def read_design(

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]  # formulaic's own tables
 import polars as pl
 from formulaic import Formula
 from formulaic.errors import FormulaicError
@@ -194,8 +195,14 @@ def _categories(answers: pl.Series) -> tuple[object, ...]:
 
 
 def _design(formula: Formula, used: pl.DataFrame, order: NDArray[np.intp]) -> tuple[Floats, list[str]]:
-    texts = [name for name, kind in used.schema.items() if isinstance(kind, pl.Enum | pl.Categorical)]
-    data = used.with_columns(pl.col(name).cast(pl.String) for name in texts).to_pandas()
+    texts = [name for name, kind in used.schema.items() if not kind.is_numeric() and kind != pl.Boolean]
+    # column by column: a whole table would need pyarrow
+    data = pd.DataFrame(
+        {
+            name: used[name].cast(pl.String).to_list() if name in texts else used[name].to_numpy()
+            for name in used.columns
+        }
+    )
     try:
         matrix = formula.get_model_matrix(data)
     except (FormulaicError, KeyError, ValueError, TypeError) as error:

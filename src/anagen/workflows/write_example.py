@@ -19,9 +19,9 @@ from anagen.synthetic.trial import PlantedLot, PlantedVisit, SyntheticTrial, sim
 from anagen.units import MM2_PER_CM2, UM2_PER_CM2, UM_PER_MM
 from anagen.workflows.ports import Progress, Runner
 
-UM_PER_PX: Final = 6.0
-SHAPE_PX: Final = (900, 1000)
-"""0.32 cm2 of scalp: about the size of field that the phototrichograms of the reference data have."""
+UM_PER_PX: Final = 7.0
+SHAPE_PX: Final = (740, 820)
+"""0.30 cm2 of scalp: somewhat smaller than a phototrichogram field, so that the example is quick."""
 MOVIE: Final[Mapping[str, float]] = {
     "um_per_px": 0.166,
     "frames_per_s": 30.0,
