@@ -31,7 +31,6 @@ def test_the_real_study_has_nothing_to_mend(tmp_path: Path, shared: Callable[[st
     assert len(study.images) == 6
 
 
-@pytest.mark.slow
 def test_a_run_on_the_real_study_ends_with_a_report(tmp_path: Path, shared: Callable[[str], Path]):
     folder = tmp_path / "real"
     build_real_study(shared("fdu/images").parents[1], folder, n_participants=2)
