@@ -20,8 +20,8 @@ from anagen.units import MM2_PER_CM2, UM2_PER_CM2, UM_PER_MM
 from anagen.workflows.ports import Progress, Runner
 
 UM_PER_PX: Final = 7.0
-SHAPE_PX: Final = (740, 820)
-"""0.30 cm2 of scalp: somewhat smaller than a phototrichogram field, so that the example is quick."""
+SHAPE_PX: Final = (660, 740)
+"""0.24 cm2 of scalp: smaller than a phototrichogram field, so that the example is quick."""
 MOVIE: Final[Mapping[str, float]] = {
     "um_per_px": 0.166,
     "frames_per_s": 30.0,
@@ -32,7 +32,7 @@ MARGIN_MM: Final = 0.5
 """Skin beyond the frame, so that a photograph that is a little off still shows skin."""
 LOST_A_VISIT: Final = 2
 HAIR_OF_SKIN: Final[Mapping[int, HairColour]] = {1: "blond", 2: "brown", 3: "brown", 4: "black", 5: "black", 6: "black"}
-N_FRAMES: Final = 360
+N_FRAMES: Final = 300
 N_REPLICATES: Final = 2
 DILUTION: Final = 500.0
 N_PARTICLES: Final = 285
