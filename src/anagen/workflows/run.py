@@ -290,7 +290,10 @@ def _describe_plan(study: Study) -> tuple[str, ...]:
         f"As planned: {model}; p-values of all planned comparisons adjusted by {plan.multiplicity}; two-sided level "
         f"{plan.alpha:g}; missing visits are taken as missing at random."
     )
-    return (said,)
+    if plan.missing_data == "mar":
+        return (said,)
+    differs = f"The protocol plans {plan.missing_data} for missing visits; `anagen run` does not do that yet."
+    return (said, differs)
 
 
 def _read_planted(study: Study, images: Sequence[MeasuredImage]) -> Planted | None:
