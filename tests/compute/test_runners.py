@@ -1,5 +1,12 @@
 """One suite over every runner."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 from tests.compute.runner_tasks import die_on_three, square
 
@@ -50,3 +57,39 @@ def test_refuses_what_cannot_run():
         DaskRunner("192.0.2.1")
     with pytest.raises(InputError, match="no Dask scheduler answers"):
         list(DaskRunner("tcp://127.0.0.1:9").run(square, [1]))
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    code = """
+import sys, time
+from anagen.compute.processes import ProcessRunner
+from tests.compute.runner_tasks import write_pid_and_wait
+for _ in ProcessRunner(1).run(write_pid_and_wait, [sys.argv[1]]): pass
+"""
+    note = tmp_path / "pid"
+    script = tmp_path / "parent.py"
+    script.write_text("if __name__ == '__main__':\n" + "\n".join("    " + line for line in code.splitlines()))
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen([sys.executable, str(script), str(note)], env=environment) as parent:
+        wait_until(note.exists)
+        os.kill(parent.pid, signal.SIGKILL)
+    worker = int(note.read_text())
+    wait_until(lambda: not is_alive(worker))
+
+
+def wait_until(true):
+    for _ in range(300):
+        if true():
+            return
+        time.sleep(0.1)
+    pytest.fail("did not happen within 30 s")
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")  # an ended child of nobody may wait to be reaped
+    return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"

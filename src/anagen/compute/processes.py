@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -80,7 +81,7 @@ class ProcessRunner:
 
 def _pool(n_workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
-        n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=_use_one_thread, initargs=(ONE_THREAD,)
+        n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(ONE_THREAD,)
     )
 
 
@@ -89,5 +90,14 @@ def _cancel(futures: dict[Future[Result], int]) -> None:
         future.cancel()
 
 
-def _use_one_thread(environment: dict[str, str]) -> None:
+def _start_worker(environment: dict[str, str]) -> None:
     os.environ.update(environment)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the parent is gone: killed, it cannot say so, and a worker would wait for it forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
