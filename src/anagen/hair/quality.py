@@ -18,8 +18,9 @@ SOFT_LIMIT_UM: Final = 22.0
 """Edge blur above which hairs under 40 um are lost."""
 DETAIL_REFUSED: Final = 0.18
 DETAIL_SOFT: Final = 0.30
-"""Fine over coarse detail (`FieldStatistics.detail`). Photographs in focus have 0.50 to 0.87 (40 real phototrichogram
-fields, 89 synthetic ones); blurring four of them by a further 45 um gave 0.16 to 0.20, by 30 um 0.25 to 0.30."""
+"""Fine over coarse detail (`FieldStatistics.detail`). Photographs in focus have 0.50 to 0.87 (40 tiles of real
+phototrichograms, 88 synthetic photographs); blurring four of them by a further 30 um gave 0.25 to 0.30, by 40 um 0.19
+to 0.22, by 50 um 0.15 to 0.18."""
 LEAST_RELIEF: Final = 0.05
 """Coarse detail over brightness below which there is nothing in focus or out of it: bare skin."""
 SATURATED_LIMIT: Final = 0.35

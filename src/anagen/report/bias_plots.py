@@ -41,7 +41,7 @@ def draw_traffic_lights(
     key = "\n".join(f"{domain.id}  {domain.title}" for domain in instrument.domains)
     n_rows = len(judgements)
     n_lines = max(n_rows, math.ceil(0.38 * (len(columns) + 6)))  # a line of the key is lower than a study
-    with drawing(6.6, 0.4 + 0.34 * n_lines) as (figure, (axes,)):
+    with drawing(6.6, 0.4 + 0.34 * n_lines) as (figure, axes):
         for row, judged in enumerate(judgements):
             for column, level in enumerate([*(d.judgement for d in judged.domains), judged.overall]):
                 colour, sign, pen = LOOK[level]
@@ -98,7 +98,7 @@ def draw_bias_summary(
     found = [[judged.domains[i].judgement for judged in judgements] for i in range(len(instrument.domains))]
     found.append([judged.overall for judged in judgements])
     levels = [level for level in [*instrument.levels, instrument.no_information] if level]
-    with drawing(6.6, 1.0 + 0.28 * len(titles)) as (figure, (axes,)):
+    with drawing(6.6, 1.0 + 0.28 * len(titles)) as (figure, axes):
         left = [0.0] * len(titles)
         for level in levels:
             share = [100 * row.count(level) / len(judgements) for row in found]

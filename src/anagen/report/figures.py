@@ -32,7 +32,7 @@ def draw_density_over_time(
     """
     weeks = sorted(densities["week"].unique().to_list())
     arms = sorted(densities["arm"].unique().to_list())
-    with drawing(5.0, 3.4) as (figure, (axes,)):
+    with drawing(5.0, 3.4) as (figure, axes):
         for colour, arm in zip(ARM_COLOURS, arms, strict=False):
             for (_,), lines in (
                 densities.filter(pl.col("arm") == arm).sort("week").group_by("participant", maintain_order=True)
@@ -74,7 +74,7 @@ def draw_changes(changes: pl.DataFrame, *, unit: str, sid: float | None, name: s
     ordered = changes.sort("change", descending=True)
     x = np.arange(len(ordered))
     change = ordered["change"].to_numpy()
-    with drawing(5.0, 3.0) as (figure, (axes,)):
+    with drawing(5.0, 3.0) as (figure, axes):
         axes.bar(x, change, color=[BLUE if value > 0 else ORANGE for value in change], width=0.8)
         error = 1.96 * np.nan_to_num(ordered["sd"].to_numpy(), nan=0.0)
         if error.any():
@@ -110,7 +110,7 @@ def draw_measured_against_planted(pairs: pl.DataFrame, *, unit: str, name: str =
     """
     measured, planted = pairs["measured"].to_numpy(), pairs["planted"].to_numpy()
     difference = measured - planted
-    with drawing(5.0, 3.2) as (figure, (axes,)):
+    with drawing(5.0, 3.2) as (figure, axes):
         ends = [min(measured.min(), planted.min()), max(measured.max(), planted.max())]
         axes.plot(ends, ends, color=GREY, linewidth=1)
         axes.scatter(planted, measured, s=14, color=BLUE, alpha=0.7, linewidths=0)
@@ -145,7 +145,7 @@ def draw_satisfaction(
     """
     rows = [(item, visit, np.asarray(share)) for item, visits in shares.items() for visit, share in visits.items()]
     colours = _diverging(len(labels))
-    with drawing(5.0, 0.9 + 0.3 * len(rows)) as (figure, (axes,)):
+    with drawing(5.0, 0.9 + 0.3 * len(rows)) as (figure, axes):
         place = 0.0
         ticks, names = [], []
         for index, (item, visit, share) in enumerate(rows):
@@ -188,7 +188,7 @@ def draw_sizes(lots: Mapping[str, Mapping[str, np.ndarray]], *, name: str = "siz
     name : str
         Of the figure.
     """
-    with drawing(5.0, 3.0) as (figure, (axes,)):
+    with drawing(5.0, 3.0) as (figure, axes):
         spoken = []
         for colour, (lot, sizes) in zip(ARM_COLOURS * 4, lots.items(), strict=False):
             axes.plot(sizes["diameter_nm"], sizes["density"], color=colour, label=lot)

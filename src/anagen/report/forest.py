@@ -66,7 +66,7 @@ def draw_forest(
     """
     groups = list(dict.fromkeys(row.group for row in rows))
     n_lines = len(rows) + len(groups) + sum(pooled[g].n_studies > 1 for g in groups if g in pooled)
-    with drawing(6.6, 1.0 + 0.3 * n_lines) as (figure, (axes,)):
+    with drawing(6.6, 1.0 + 0.3 * n_lines) as (figure, axes):
         heads, line, labels, numbers, spoken = list[int](), 0, list[str](), list[str](), list[str]()
         for group in groups:
             heads.append(line)

@@ -42,7 +42,7 @@ def draw_funnel(
     """
     y, se = np.asarray(effects, dtype=float), np.sqrt(np.asarray(variances, dtype=float))
     bottom = 1.08 * float(np.max(se))
-    with drawing(5.0, 3.6) as (figure, (axes,)):
+    with drawing(5.0, 3.6) as (figure, axes):
         for z, colour in CONTOURS:
             axes.fill([-z * bottom, 0, z * bottom], [bottom, 0, bottom], color=colour, linewidth=0)
         axes.plot([estimate, estimate], [0, bottom], color=ORANGE, linewidth=1.0)
@@ -87,7 +87,7 @@ def draw_subsets(subsets: pl.DataFrame, *, most_influential: int, study: str, na
     """
     member = np.array([str(most_influential) in text.split(",") for text in subsets["members"]])
     x, i2 = subsets["estimate"].to_numpy(), subsets["i2"].to_numpy()
-    with drawing(5.0, 3.4) as (figure, (axes,)):
+    with drawing(5.0, 3.4) as (figure, axes):
         for chosen, colour, words in ((~member, GREY, "without"), (member, BLUE, "with")):
             axes.scatter(x[chosen], i2[chosen], s=4, color=colour, alpha=0.5, linewidths=0, label=f"{words} {study}")
         axes.set_xlabel("pooled effect of a subset")

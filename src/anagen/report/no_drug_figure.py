@@ -23,7 +23,7 @@ def draw_without_drug(n: int, changes: Sequence[NaturalChange], *, name: str = "
     labels = ["nothing changes at all"]
     labels += [f"{c.study}, {c.treatment}\n{c.mean_change:+.1f} (SD {c.change_sd:.1f}) {c.unit}" for c in changes]
     found = [0.025, *(probability_of_significance(n, c.mean_change, c.change_sd) for c in changes)]
-    with drawing(5.0, 0.9 + 0.5 * len(found)) as (figure, (axes,)):
+    with drawing(5.0, 0.9 + 0.5 * len(found)) as (figure, axes):
         places = range(len(found))
         axes.barh(places, [100 * p for p in found], color=[GREY] + [ORANGE] * len(changes), height=0.62)
         for place, probability in zip(places, found, strict=True):

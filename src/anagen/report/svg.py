@@ -23,7 +23,6 @@ GREY: Final = "#8a8f98"
 TEAL: Final = "#1b8a7a"
 DIVERGING: Final = ("#b2473a", "#e3a08f", "#c9c9c6", "#8fbcd8", "#2f6fb3")
 """Dissatisfied to satisfied; tells apart in the common colour-vision deficiencies and in grey print."""
-PNG_DPI: Final = 160
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -71,13 +70,12 @@ class SvgFigure:
 
 
 @contextmanager
-def drawing(width_in: float = 5.0, height_in: float = 3.2, n_columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
-    """Open a figure of the house style with `n_columns` axes side by side."""
+def drawing(width_in: float = 5.0, height_in: float = 3.2) -> Iterator[tuple[Figure, Axes]]:
+    """Open a figure of the house style with one pair of axes."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         FigureCanvasSVG(figure)
-        axes = [figure.add_subplot(1, n_columns, column + 1) for column in range(n_columns)]
-        yield figure, axes
+        yield figure, figure.add_subplot()
 
 
 def to_svg(figure: Figure, *, name: str, caption: str, alt: str) -> SvgFigure:
@@ -92,13 +90,6 @@ def to_svg(figure: Figure, *, name: str, caption: str, alt: str) -> SvgFigure:
     text = text.replace(INK, "currentColor")
     text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', _opening(alt), text, count=1)
     return SvgFigure(name, caption, alt, text.strip())
-
-
-def to_png(figure: Figure) -> bytes:
-    """Draw the same figure as PNG bytes on white, black ink."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _opening(alt: str) -> str:

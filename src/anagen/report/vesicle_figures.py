@@ -32,7 +32,7 @@ def draw_movie_sizes(measured: VesicleMeasurement, *, name: str = "movie-sizes")
         Of the figure.
     """
     sizes = measured.sizes
-    with drawing(5.0, 3.0) as (figure, (axes,)):
+    with drawing(5.0, 3.0) as (figure, axes):
         axes.fill_between(
             sizes.diameter_nm, sizes.density_low, sizes.density_high, color=BLUE, alpha=0.2, linewidth=0, label="95 %"
         )
@@ -72,7 +72,7 @@ def draw_tracks(measured: VesicleMeasurement, frame: np.ndarray, *, name: str = 
     if frame.ndim != 2:
         raise InputError(f"frame must have shape (H, W), got {frame.shape}: give one frame of the movie")
     height, width = frame.shape
-    with drawing(5.0, 5.0 * height / width) as (figure, (axes,)):
+    with drawing(5.0, 5.0 * height / width) as (figure, axes):
         dim, bright = np.percentile(frame, [1.0, 99.8])
         axes.imshow(frame, cmap="gray", vmin=dim, vmax=max(bright, dim + 1), interpolation="nearest")
         colours = [_TRACK_COLOURS[number % len(_TRACK_COLOURS)] for number in range(len(measured.paths_px))]
@@ -103,7 +103,7 @@ def draw_jumps(measured: VesicleMeasurement, *, name: str = "jumps") -> SvgFigur
     centre = (jumps.edges_um[:-1] + jumps.edges_um[1:]) / 2
     total = float(jumps.counts.sum())
     misfit = 50.0 * float(np.abs(jumps.counts - jumps.expected).sum()) / total
-    with drawing(5.0, 3.0) as (figure, (axes,)):
+    with drawing(5.0, 3.0) as (figure, axes):
         axes.bar(centre, jumps.counts, width=np.diff(jumps.edges_um), color=BLUE, alpha=0.35, label="seen")
         axes.plot(centre, jumps.expected, color=ORANGE, label="Brownian motion of the measured sizes")
         axes.axvline(measured.search_radius_um, color=GREY, linestyle="--", linewidth=1, label="search radius")
@@ -135,7 +135,7 @@ def draw_light_against_size(measured: VesicleMeasurement, *, name: str = "light-
     shown = (tracks.brightness > 0) & (tracks.diameter_nm > 0)
     diameter, light = tracks.diameter_nm[shown], tracks.brightness[shown]
     place, median = _running_median(diameter, light, tracks.n_frames[shown])
-    with drawing(5.0, 3.2) as (figure, (axes,)):
+    with drawing(5.0, 3.2) as (figure, axes):
         area = 3 + 20 * tracks.n_frames[shown] / max(1, tracks.n_frames.max())
         axes.scatter(diameter, light, s=area, color=BLUE, alpha=0.3, linewidths=0, rasterized=len(diameter) > 2000)
         if len(place):
@@ -176,7 +176,7 @@ def draw_vendor_lot(lot: VendorLot, *, name: str = "vendor-lot") -> SvgFigure:
     """
     mean = lot.sizes
     densities = np.array([run.weighted_by("number").density_per_nm for run in lot.good_runs])
-    with drawing(5.0, 3.0) as (figure, (axes,)):
+    with drawing(5.0, 3.0) as (figure, axes):
         centre = densities.mean(axis=0)
         if len(densities) > 1:
             for density in densities:
