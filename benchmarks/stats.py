@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import matplotlib as mpl
@@ -242,7 +243,8 @@ def spread_trials(n: int, n_trials: int, seed: int, effect: float) -> np.ndarray
     n_blocks = max(1, n_trials // 100)
     seeds = np.random.SeedSequence(seed).spawn(n_blocks)
     size = n_trials // n_blocks
-    with ProcessPoolExecutor(N_WORKERS) as pool:
+    # spawned, not forked: polars and BLAS have started threads by now, whose locks a forked child never gets
+    with ProcessPoolExecutor(N_WORKERS, mp_context=get_context("spawn")) as pool:
         blocks = pool.map(analyse_trials, [n] * n_blocks, [size] * n_blocks, seeds, [effect] * n_blocks)
         return np.concatenate(list(blocks))
 
