@@ -137,6 +137,61 @@ def test_each_strategy_has_the_mean_it_promises():
     assert assume_course("jump-to-reference", own, reference, 4) is own
 
 
+def test_each_strategy_gives_the_means_of_rbmis_worked_example():
+    # three visits, the event after the first, as printed in rbmi's own tests of its strategies (test-strategies.R)
+    own, reference = Course(np.array([[1.0, 3, 5]]), np.eye(3)), Course(np.array([[2.0, 6, 10]]), np.eye(3))
+    expected = {
+        "jump-to-reference": [1, 6, 10],
+        "copy-increments": [1, 5, 9],
+        "last-mean-carried-forward": [1, 1, 1],
+    }
+    for strategy, mean in expected.items():
+        course = assume_course(strategy, own, reference, 1)
+        assert course.mean[0].tolist() == mean
+        assert course.sigma == pytest.approx(np.eye(3))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_imputed_means_are_those_of_a_second_derivation_person_by_person(shared, strategy):
+    # written from the text of Carpenter, Roger and Kenward (2013), one person at a time, with plain conditioning
+    table, options = read_antidepressant(shared)
+    data = read_imputation_data(table, strategy=strategy, **options)
+    fit = fit_imputation_model(data)
+    y = impute_means(data, fit.beta, {0: fit.covariance, 1: fit.covariance})
+    S, visits = fit.covariance, ["4", "5", "6", "7"]
+    n_visits = len(visits)
+    seen = {(row["PATIENT"], row["VISIT"]): row["CHANGE"] for row in table.rows(named=True)}
+    events = {row["PATIENT"]: visits.index(row["VISIT"]) for row in options["events"].rows(named=True)}
+
+    def mean_of(therapy, base):
+        visit = np.eye(n_visits)[:, 1:]
+        drug = float(therapy == data.arms[1])
+        # intercept, baseline, visits, therapy, baseline:visit, visit:therapy
+        X = np.column_stack([np.ones(4), np.full(4, base), visit, np.full(4, drug), visit * base, visit * drug])
+        return X @ fit.beta
+
+    for row, imputed in zip(data.people.rows(named=True), y, strict=True):
+        person = row["PATIENT"]
+        own, placebo = (mean_of(therapy, row["BASVAL"]) for therapy in (row["THERAPY"], "PLACEBO"))
+        t = events.get(person, n_visits)
+        mean = own.copy()
+        if strategy == "copy-reference" and t < n_visits:
+            mean = placebo
+        elif t < n_visits and strategy != "mar":
+            after = {
+                "jump-to-reference": placebo[t:],
+                "copy-increments": own[max(t - 1, 0)] + placebo[t:] - placebo[max(t - 1, 0)] if t else placebo,
+                "last-mean-carried-forward": np.full(n_visits - t, own[t - 1]) if t else own,
+            }
+            mean[t:] = after[strategy]
+        value = np.array([seen.get((person, visit)) for visit in visits], dtype=float)
+        gone = np.isnan(value)
+        if gone.any():
+            weight = np.linalg.solve(S[np.ix_(~gone, ~gone)], S[np.ix_(~gone, gone)])
+            value[gone] = mean[gone] + (value[~gone] - mean[~gone]) @ weight
+        assert imputed == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
 @pytest.mark.parametrize("event", [1, 2, 3])
 def test_joined_covariances_are_positive_definite_and_regress_as_the_reference(event):
     rng = np.random.default_rng(event)
