@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from anagen.compute.serial import SerialRunner
 from anagen.formats.hashes import hash_file
 from anagen.formats.images import encode_jpeg, read_image, write_image
 from anagen.formats.movies import open_movie, write_movie
+from anagen.formats.pdf import print_pdf
 from anagen.formats.tables import read_table
 from anagen.formats.vendor_lots import read_vendor_lot
 from anagen.hair import Region
@@ -36,18 +37,23 @@ def check_folder(folder: Path) -> CheckReport:
     )
 
 
-def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress) -> RunPorts:
-    """Build what `run_study` needs."""
+def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress, pdf: bool = False) -> RunPorts:
+    """Build what `run_study` needs; with `pdf` the report is printed by the browser of this machine."""
     return RunPorts(
         read_table=read_table,
         hash_file=hash_file,
         measure_file=partial(measure_file, read_image=read_image, open_movie=open_movie),
-        runner=make_runner(jobs, scheduler),
+        runner=make_runner(jobs, scheduler, on_lost=explain_lost_worker),
         progress=progress,
         open_store=MeasurementStore,
         draw_example=partial(draw_example, read_image=read_image, encode_jpeg=encode_jpeg),
         read_vendor_lot=read_vendor_lot,
+        print_pdf=print_pdf if pdf else _print_nothing,
     )
+
+
+def _print_nothing(page: Path, pdf: Path) -> str:
+    return f"{pdf.name} was not asked for beside {page.name}"
 
 
 def make_example_ports(*, jobs: int, progress: Progress) -> ExamplePorts:
@@ -56,11 +62,11 @@ def make_example_ports(*, jobs: int, progress: Progress) -> ExamplePorts:
     return ExamplePorts(render=render, runner=make_runner(jobs, None), progress=progress)
 
 
-def make_runner(jobs: int, scheduler: str | None) -> Runner:
+def make_runner(jobs: int, scheduler: str | None, *, on_lost: Callable[[object], object] | None = None) -> Runner:
     """Choose who does the work: this process, several of them, or a cluster."""
     if scheduler is not None:
         return DaskRunner(scheduler)
-    return SerialRunner() if jobs == 1 else ProcessRunner(jobs, on_lost=explain_lost_worker)
+    return SerialRunner() if jobs == 1 else ProcessRunner(jobs, on_lost=on_lost)
 
 
 def calibrate_photo(file: Path, *, tick_um: float | None) -> ScaleCalibration:

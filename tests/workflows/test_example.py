@@ -19,7 +19,8 @@ def run(folder, jobs=1):
 
 
 def results(folder):
-    return {f.name: f.read_bytes() for f in (folder / "results").iterdir() if ".sqlite" not in f.name}
+    whole = (folder / "results").rglob("*")
+    return {str(f.relative_to(folder)): f.read_bytes() for f in whole if f.is_file() and ".sqlite" not in f.name}
 
 
 @pytest.fixture(scope="module")

@@ -109,9 +109,10 @@ def test_one_pair_gives_a_report_with_the_reason_for_no_estimate(tmp_path):
 def test_a_second_run_writes_the_same_bytes(tmp_path):
     write_paper_study(tmp_path, [100.0, 120.0, 90.0], [108.0, 121.0, 99.0])
     run(tmp_path)
-    first = {f.name: f.read_bytes() for f in (tmp_path / "results").iterdir() if ".sqlite" not in f.name}
+    whole = [f for f in (tmp_path / "results").rglob("*") if f.is_file() and ".sqlite" not in f.name]
+    first = {f: f.read_bytes() for f in whole}
     run(tmp_path)
-    assert {name: (tmp_path / "results" / name).read_bytes() for name in first} == first
+    assert {f: f.read_bytes() for f in first} == first
 
 
 def test_faults_stop_a_run_and_lose_nothing(tmp_path):

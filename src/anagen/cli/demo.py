@@ -26,4 +26,6 @@ def demo(
     """Write a synthetic study of the source study's design, run it, and print where the report is."""
     progress = StderrProgress()
     write_example_study(out, seed=seed, ports=make_example_ports(jobs=jobs, progress=progress))
-    show_summary(run_study(out, make_run_ports(jobs=jobs, scheduler=None, progress=progress)), as_json=as_json)
+    show_summary(
+        run_study(out, make_run_ports(jobs=jobs, scheduler=None, progress=progress, pdf=True)), as_json=as_json
+    )

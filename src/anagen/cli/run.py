@@ -18,12 +18,12 @@ def run(
     study: Annotated[Path, typer.Argument(help="The study folder, with protocol.toml and its tables.")],
     jobs: Annotated[int, typer.Option(help="How many processes measure at once.", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that measures instead.")] = None,
+    pdf: Annotated[bool, typer.Option(help="Print the report to PDF as well, by the browser of this machine.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Check a study, measure what is new, analyse, and write results/report.html inside it."""
-    show_summary(
-        run_study(study, make_run_ports(jobs=jobs, scheduler=scheduler, progress=StderrProgress())), as_json=as_json
-    )
+    ports = make_run_ports(jobs=jobs, scheduler=scheduler, progress=StderrProgress(), pdf=pdf)
+    show_summary(run_study(study, ports), as_json=as_json)
 
 
 def show_summary(summary: RunSummary, *, as_json: bool) -> None:
@@ -32,6 +32,7 @@ def show_summary(summary: RunSummary, *, as_json: bool) -> None:
         said = {
             "ok": True,
             "report": str(summary.report),
+            "no_pdf": summary.no_pdf,
             "n_files": summary.n_files,
             "n_measured": summary.n_measured,
             "n_failed": summary.n_failed,
@@ -46,4 +47,9 @@ def show_summary(summary: RunSummary, *, as_json: bool) -> None:
         f"{summary.left_out} findings leave something out (listed in the report)."
     )
     console.print(summary.headline, style="bold", markup=False)
+    if summary.no_pdf:
+        console.print(f"No PDF: {summary.no_pdf}.", markup=False)
+    else:
+        console.print(f"The same as PDF: {summary.report.with_suffix('.pdf')}", markup=False)
+    console.print(f"For people who took part: {summary.report.with_name('patient.html')}", markup=False)
     typer.echo(f"Report: {summary.report}")

@@ -106,6 +106,8 @@ class Section:
         Small print after them.
     folded : tuple of str
         Captions of the long tables that start closed.
+    links : mapping
+        Text to anchor: a cell that is this text, or names it between semicolons, leads there.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Section:
     images: tuple[ExampleImage, ...] = ()
     notes: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

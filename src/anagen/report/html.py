@@ -9,6 +9,7 @@ import jinja2
 import polars as pl
 
 from anagen.report.content import ExampleImage, ReportContent
+from anagen.report.svg import SvgFigure
 
 
 def render_report(content: ReportContent) -> str:
@@ -24,6 +25,24 @@ def render_report(content: ReportContent) -> str:
     str
         A whole document; the same content gives the same bytes.
     """
+    return _environment().get_template("report.html.j2").render(c=content, css=_read_template("report.css"))
+
+
+def render_patient_page(content: ReportContent, figure: SvgFigure | None) -> str:
+    """Give the HTML of the page for people who took part: the verdict's plain words and one picture.
+
+    Parameters
+    ----------
+    content : ReportContent
+        Of the report.
+    figure : SvgFigure or None
+        From `draw_plain_change`.
+    """
+    template = _environment().get_template("patient.html.j2")
+    return template.render(c=content, figure=figure, css=_read_template("report.css"))
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_template),
         autoescape=True,
@@ -33,7 +52,7 @@ def render_report(content: ReportContent) -> str:
     )
     environment.filters["data_uri"] = _to_data_uri
     environment.filters["numeric"] = _is_numeric
-    return environment.get_template("report.html.j2").render(c=content, css=_read_template("report.css"))
+    return environment
 
 
 def _read_template(name: str) -> str:

@@ -25,7 +25,7 @@ from anagen.stats.effect_size import (
     standardise_by_baseline_sd,
     standardise_by_change_sd,
 )
-from anagen.stats.impute_analysis import ImputedAnalysis, TippingPoint, analyse_imputed, find_tipping_point
+from anagen.stats.impute_analysis import ImputedAnalysis, analyse_imputed, find_tipping_point
 from anagen.stats.impute_pool import Pooled, pool_jackknife, pool_rubin
 from anagen.stats.impute_strategies import STRATEGIES
 from anagen.stats.mmrm import Attempt, MmrmFit, fit_mmrm
@@ -55,6 +55,8 @@ from anagen.stats.sample_size import (
 )
 from anagen.stats.sign_test import SignTest, sign_test
 from anagen.stats.signed_rank import SignedRankTest, signed_rank_test
+from anagen.stats.tipping import TippingPoint
+from anagen.stats.tipping_one_arm import find_tipping_change
 
 __all__ = [
     "FALLBACK_ORDER",
@@ -93,6 +95,7 @@ __all__ = [
     "estimate_within_sd",
     "expected_regression",
     "find_sample_size",
+    "find_tipping_change",
     "find_tipping_point",
     "fit_mmrm",
     "fit_proportional_odds",

@@ -13,7 +13,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import optimize
 
 from anagen.errors import InputError
 from anagen.stats import ls_means as means
@@ -29,6 +28,7 @@ from anagen.stats.impute import (
 from anagen.stats.impute_draws import draw_bootstrap, draw_posterior
 from anagen.stats.impute_pool import Pooled, pool_jackknife, pool_rubin
 from anagen.stats.impute_strategies import Strategy
+from anagen.stats.tipping import TippingPoint, search_tipping_point
 
 Floats = NDArray[np.float64]
 Uncertainty = Literal["jackknife", "bayes", "bootstrap"]
@@ -161,25 +161,6 @@ def analyse_imputed(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class TippingPoint:
-    """How much worse the missing values of an arm must have been to overturn a conclusion.
-
-    Parameters
-    ----------
-    delta : float
-        The smallest shift, towards no difference, at which p exceeds the limit; NaN where none within the bounds does.
-    p_value : float
-        There.
-    curve : polars.DataFrame
-        delta, estimate, std_error, p_value, ci_low, ci_high over a grid, for a figure.
-    """
-
-    delta: float
-    p_value: float
-    curve: pl.DataFrame
-
-
 def find_tipping_point(
     table: object,
     *,
@@ -228,26 +209,7 @@ def find_tipping_point(
         values = base + delta * slope
         return pool_jackknife(values[:1], values[1:, None])
 
-    pooled = [pool(delta) for delta in grid]
-    p = np.array([one.p_value().item() for one in pooled])
-    curve = pl.DataFrame(
-        {
-            "delta": grid,
-            "estimate": [one.estimate.item() for one in pooled],
-            "std_error": [one.std_error.item() for one in pooled],
-            "p_value": p,
-            "ci_low": [(one.estimate - one.margin(level)).item() for one in pooled],
-            "ci_high": [(one.estimate + one.margin(level)).item() for one in pooled],
-        }
-    )
-    crossing = np.flatnonzero(np.diff(np.sign(p - p_limit)) != 0)
-    if not len(crossing):
-        return TippingPoint(float("nan"), float("nan"), curve)
-    nearest = crossing[np.argmin(np.abs(grid[crossing]))]
-    delta = float(
-        optimize.brentq(lambda d: pool(d).p_value().item() - p_limit, grid[nearest], grid[nearest + 1], xtol=1e-10)
-    )
-    return TippingPoint(delta, pool(delta).p_value().item(), curve)
+    return search_tipping_point(grid, pool, p_limit=p_limit, level=level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Strategy = Literal["mar", "jump-to-reference", "copy-reference", "copy-increments", "last-mean-carried-forward"]
-STRATEGIES: tuple[str, ...] = get_args(Strategy)
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 class Course(NamedTuple):

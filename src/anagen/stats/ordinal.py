@@ -252,7 +252,9 @@ def _log_likelihood(psi: Floats, answers: _Answers, nodes: tuple[Floats, Floats]
 def _log_probability(upper: Floats, lower: Floats) -> Floats:
     """log(F(upper) - F(lower)) of the logistic F, without cancellation."""
     width = upper - lower
-    return np.asarray(special.log_expit(upper) + special.log_expit(-lower) + np.log(-np.expm1(-width)))
+    with np.errstate(divide="ignore"):  # thresholds that meet: likelihood 0, from which the search turns back
+        narrow = np.log(-np.expm1(-width))
+    return np.asarray(special.log_expit(upper) + special.log_expit(-lower) + narrow)
 
 
 def _modes(upper: Floats, lower: Floats, sd: float, answers: _Answers) -> tuple[Floats, Floats]:

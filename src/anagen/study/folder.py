@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from anagen.errors import Fault, InputError, InputFaults
 from anagen.study import tables
+from anagen.study.bias import StudyBias, read_bias
 from anagen.study.eligibility import criteria_failed
 from anagen.study.findings import Finding
+from anagen.study.lot_records import read_lot_records
 from anagen.study.paths import find_inside
 from anagen.study.protocol import InstrumentUse, Protocol, mend_enough
 from anagen.study.raw_table import RawTable, ReadTable
@@ -49,6 +51,10 @@ class Study:
         False where there is no adverse_events.csv: then nothing may be said about harm, not even "none".
     findings : tuple of Finding
         What is left out (``exclude``) and what a reader must know (``note``).
+    bias : StudyBias or None
+        From risk_of_bias.toml; None where nobody judged it.
+    lot_records : mapping of lot to mapping of field to str
+        From lot_records.toml.
     """
 
     folder: Path
@@ -63,6 +69,8 @@ class Study:
     densities: tuple[Density, ...]
     adverse_events_collected: bool
     findings: tuple[Finding, ...]
+    bias: StudyBias | None = None
+    lot_records: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def enrolled(self) -> tuple[Participant, ...]:
@@ -168,6 +176,9 @@ def read_study(
         return Reading(None, tuple(context.findings), people, images, lots, movies, frozenset(context.files))
 
     _check_lots(people, lots, movies, context)
+    bias = _of_file(lambda: read_bias(folder), context, otherwise=None)
+    nothing_said: Mapping[str, Mapping[str, str]] = {}
+    lot_records = _of_file(lambda: read_lot_records(folder, [lot.lot for lot in lots]), context, otherwise=nothing_said)
     used_images, densities = _within_windows(images, context), _within_windows(densities, context)
     answers = _planned(answers, context)
     kept = _eligible_names(people, context)
@@ -191,6 +202,8 @@ def read_study(
         densities=_of_people(densities, kept),
         adverse_events_collected=events_table is not None,
         findings=findings,
+        bias=bias,
+        lot_records=lot_records,
     )
     return Reading(study, findings, people, images, lots, movies, frozenset(context.files))
 
@@ -199,6 +212,14 @@ def _of(
     rows_of: Callable[[RawTable, Context], tuple[Record, ...]], table: RawTable | None, context: Context
 ) -> tuple[Record, ...]:
     return () if table is None else rows_of(table, context)
+
+
+def _of_file(read: Callable[[], Record], context: Context, *, otherwise: Record) -> Record:
+    try:
+        return read()
+    except InputFaults as error:
+        context.findings.extend(Finding("stop", "bad-file", fault) for fault in error.faults)
+        return otherwise
 
 
 def _protocol(context: Context) -> Protocol | None:

@@ -133,6 +133,38 @@ class AnalysisPlan(_Section):
     outside_window: Literal["keep", "exclude"] = "keep"
 
 
+class IntercurrentEvent(_Section):
+    """What may happen after enrolment that changes what an outcome means, and how the question deals with it.
+
+    The five strategies are those of ICH E9(R1), section A.3.2.
+    """
+
+    event: Sentence
+    strategy: Literal["treatment-policy", "hypothetical", "composite", "while-on-treatment", "principal-stratum"]
+
+
+class Reporting(_Section):
+    """What a reader of the report must be told and no table holds; each is printed as it stands."""
+
+    background: str = ""
+    setting: str = ""
+    patient_involvement: str = ""
+    protocol_changes: str = ""
+    sample_size: str = ""
+    interim_analyses: str = ""
+    randomisation: str = ""
+    allocation_concealment: str = ""
+    implementation: str = ""
+    blinding_method: str = ""
+    concomitant_care: str = ""
+    end_of_trial: str = ""
+    generalisability: str = ""
+    protocol_access: str = ""
+    data_sharing: str = ""
+    funding: str = ""
+    conflicts_of_interest: str = ""
+
+
 class FollowUp(_Section):
     """How long each participant is watched for adverse events."""
 
@@ -160,6 +192,8 @@ class Protocol(_Section):
     treatment: Treatment | None = None
     analysis: AnalysisPlan = AnalysisPlan()
     follow_up: FollowUp | None = None
+    intercurrent_events: Annotated[tuple[IntercurrentEvent, ...], BeforeValidator(_as_tuple)] = ()
+    reporting: Reporting = Reporting()
 
     @classmethod
     def from_toml(cls, text: str, *, file: str = "protocol.toml") -> Self:
@@ -451,6 +485,15 @@ def _clashes_of_design(protocol: Protocol) -> Iterator[Clash]:
                     "a split-scalp arm names the scalp sites that it treats",
                     ('add scalp_sites = ["left"]'),
                 )
+
+    plan = protocol.analysis.missing_data
+    if plan != "mar" and not (kind == "parallel" and any(arm.control for arm in protocol.arms)):
+        yield (
+            ("analysis", "missing_data"),
+            plan,
+            "missing visits can be taken from a reference arm only where parallel groups have a control",
+            ('write missing_data = "mar" (the report adds a tipping point), or give the control arm control = true'),
+        )
 
 
 def _clashes_of_eligibility(eligibility: Eligibility) -> Iterator[Clash]:

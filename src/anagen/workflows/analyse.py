@@ -15,36 +15,12 @@ from anagen.errors import ConvergenceError, InputError, NotEnoughDataError
 from anagen.records import Estimate
 from anagen.stats import adjust_p, estimate_change, estimate_split_scalp, fit_mmrm, signed_rank_test
 from anagen.study.protocol import Outcome, Protocol
+from anagen.workflows.comparison import MAIN, SENSITIVITY, Comparison
+from anagen.workflows.missing import compare_as_planned, control_of
 
 Multiplicity = Literal["holm", "hochberg", "hommel", "fixed-sequence", "none"]
 MIN_PAIRS = 3
 """With two pairs a t interval has one degree of freedom: it says nothing that a reader could use."""
-MAIN, SENSITIVITY = "planned", "sensitivity"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One comparison of one outcome.
-
-    Parameters
-    ----------
-    visit : str
-        The later visit.
-    label : str
-        As printed, for example ``baseline to week 12``.
-    estimate : Estimate
-        Change or difference of changes, with its p-value.
-    role : str
-        ``planned`` or ``sensitivity``.
-    p_adjusted : float or None
-        Adjusted over all planned comparisons of the study; None for a sensitivity analysis.
-    """
-
-    visit: str
-    label: str
-    estimate: Estimate
-    role: str
-    p_adjusted: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +80,9 @@ def analyse_outcome(protocol: Protocol, outcome: Outcome, values: pl.DataFrame) 
     try:
         compare = {"single-arm": _single_arm, "parallel": _parallel, "split-scalp": _split_scalp}[protocol.design.kind]
         comparisons = tuple(compare(protocol, outcome, used, notes))
+        if protocol.design.kind == "parallel" and outcome.kind != "survey":
+            comparisons, said = compare_as_planned(protocol, outcome, used, comparisons)
+            notes.extend(said)
     except (NotEnoughDataError, ConvergenceError) as error:
         comparisons = ()
         notes.append(f"{label}: no comparison could be made. {error}")
@@ -181,7 +160,7 @@ def _mmrm_changes(protocol: Protocol, outcome: Outcome, values: pl.DataFrame, no
 def _parallel(protocol: Protocol, outcome: Outcome, values: pl.DataFrame, notes: list[str]) -> Iterator[Comparison]:
     """Difference between arms in the change from baseline, adjusted for the baseline at each visit."""
     plan = protocol.analysis
-    control = next((arm.name for arm in protocol.arms if arm.control), protocol.arms[0].name)
+    control = control_of(protocol)
     baseline = values.filter(pl.col("visit") == outcome.baseline).select("participant", baseline="value")
     later = values.filter(pl.col("visit") != outcome.baseline).join(baseline, on="participant")
     table = later.with_columns(

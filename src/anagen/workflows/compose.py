@@ -30,8 +30,17 @@ from anagen.report.wording import NOT_GIVEN, print_estimate, print_interval, pri
 from anagen.study.folder import Study
 from anagen.surveys.instrument import Instrument
 from anagen.surveys.reliability import arrange_points, estimate_alpha
-from anagen.workflows.analyse import Comparison, OutcomeAnalysis
+from anagen.workflows.analyse import OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie, read_value
+from anagen.workflows.comparison import Comparison
+from anagen.workflows.compose_plan import (
+    lot_tables,
+    section_about,
+    section_bias,
+    section_checklist,
+    section_estimand,
+    section_missing,
+)
 from anagen.workflows.follow import FollowedHairs
 from anagen.workflows.results import LotExport, StudyResults, SurveyResults
 
@@ -73,7 +82,9 @@ def compose_report(
     ReportContent
     """
     study = results.study
-    sections = [
+    candidates = [
+        section_estimand(study),
+        section_about(study),
         _section_people(study),
         _section_density(results),
         _section_images(results, draw_example),
@@ -81,10 +92,14 @@ def compose_report(
         _section_satisfaction(results),
         _section_harms(results),
         _section_estimates(results),
+        section_missing(results),
+        section_bias(study),
         _section_no_drug(facts),
         _section_left_out(results),
         _section_provenance(results),
     ]
+    sections = [section for section in candidates if section is not None]
+    sections.insert(-1, section_checklist(study, sections))
     return ReportContent(
         title=study.protocol.title,
         question=study.protocol.question,
@@ -93,7 +108,7 @@ def compose_report(
         answer=_answer(verdict),
         key_numbers=_key_numbers(results),
         flow=_flow(results),
-        sections=tuple(section for section in sections if section is not None),
+        sections=tuple(sections),
         software=f"Made by Anagen {__version__} from the study folder's own files; every number's origin is listed "
         "under Provenance.",
     )
@@ -467,7 +482,23 @@ def _section_lots(results: StudyResults) -> Section | None:
     remarks = _remarks_on_lots(results)
     if remarks:
         tables["Remarks"] = pl.DataFrame(remarks)
-    return Section("lots", "Vesicle lots", figures=tuple(figures), tables=tables, notes=tuple(notes))
+    records = lot_tables(results)
+    lacking = [f"{lot}: {len(record.missing())}" for lot, record in results.lot_records.items()]
+    intro = (
+        (
+            f"Fields of each lot's record that nobody filled in: {'; '.join(lacking)}. lot_records.toml takes what the "
+            "laboratory knows."
+        ),
+    )
+    return Section(
+        "lots",
+        "Vesicle lots",
+        intro=intro if lacking else (),
+        figures=tuple(figures),
+        tables=tables | dict(records),
+        notes=tuple(notes),
+        folded=tuple(records),
+    )
 
 
 def _remarks_on_lots(results: StudyResults) -> list[dict[str, str]]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, Final
 
 from anagen.errors import NotEnoughDataError
 from anagen.evidence.verdict import ArmFacts, HarmFacts, OutcomeFacts, SatisfactionFacts, TrialFacts
 from anagen.records import Estimate
 from anagen.study.folder import Study
-from anagen.workflows.analyse import OutcomeAnalysis
+from anagen.workflows.analyse import MIN_PAIRS, OutcomeAnalysis
+from anagen.workflows.follow import FollowedHairs
 from anagen.workflows.results import StudyResults
 
+Z95: Final = 1.959964
 BLINDING = {
     "open": "none",
     "assessor": "assessors only",
@@ -45,12 +49,15 @@ def gather_facts(results: StudyResults) -> TrialFacts:
         design=study.protocol.design.kind,
         comparator=_comparator(study),
         arms=_arms(study, hair[0]),
-        outcomes=tuple(_outcome(analysis, max(n_tests, 1)) for analysis in hair),
+        outcomes=tuple(_outcome(analysis, max(n_tests, 1), results.followed) for analysis in hair),
         randomised=study.protocol.design.randomised,
         blinding=BLINDING[study.protocol.design.blinding],  # type: ignore[arg-type]
         harms=_harms(results),
         follow_up_weeks=max(visit.week for visit in study.protocol.visits),
         satisfaction=_satisfaction(results),
+        bias=None if study.bias is None else study.bias.judgement.overall,  # type: ignore[arg-type]
+        bias_tool="" if study.bias is None else study.bias.judgement.instrument,
+        certainty=None if study.bias is None else study.bias.certainty,
     )
 
 
@@ -83,9 +90,10 @@ def _arms(study: Study, primary: OutcomeAnalysis) -> tuple[ArmFacts, ...]:
     )
 
 
-def _outcome(analysis: OutcomeAnalysis, n_tests: int) -> OutcomeFacts:
+def _outcome(analysis: OutcomeAnalysis, n_tests: int, followed: Sequence[FollowedHairs]) -> OutcomeFacts:
     outcome = analysis.outcome
     last = analysis.main_comparisons[-1] if analysis.main_comparisons else None
+    detectable, n_sites = _smallest_detectable(analysis, followed)
     nothing = Estimate(float("nan"), outcome.unit, float("nan"), float("nan"), 0, "no comparison could be made")
     return OutcomeFacts(
         name=(outcome.label or outcome.name).casefold(),
@@ -94,8 +102,23 @@ def _outcome(analysis: OutcomeAnalysis, n_tests: int) -> OutcomeFacts:
         n_tests=n_tests,
         smallest_important=outcome.smallest_important_difference,
         smallest_important_source=outcome.smallest_important_difference_source,
+        smallest_detectable=detectable,
+        smallest_detectable_source=f"error of the change of followed hairs in {n_sites} pairs of photographs",
         higher_is_better=outcome.better == "higher",
     )
+
+
+def _smallest_detectable(analysis: OutcomeAnalysis, followed: Sequence[FollowedHairs]) -> tuple[float | None, int]:
+    """1.96 times the standard error of one person's change, where the same hairs were found again."""
+    errors = [
+        (m.change_per_cm2.ci_high - m.change_per_cm2.ci_low) / (2 * Z95)
+        for f in followed
+        if analysis.outcome.kind == "density" and (m := f.match) is not None and not m.refused
+    ]
+    known = [error for error in errors if math.isfinite(error) and error > 0]
+    if len(known) < MIN_PAIRS:
+        return None, len(known)
+    return Z95 * math.sqrt(sum(error**2 for error in known) / len(known)), len(known)
 
 
 def _harms(results: StudyResults) -> HarmFacts | None:

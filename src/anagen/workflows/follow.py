@@ -13,8 +13,9 @@ from anagen.hair import HairMeasurement, VisitMatch, match_visits
 from anagen.records import Provenance, from_json, to_json
 from anagen.stats import estimate_change
 from anagen.study.protocol import Outcome as PlannedOutcome
-from anagen.workflows.analyse import MIN_PAIRS, SENSITIVITY, Comparison, OutcomeAnalysis
+from anagen.workflows.analyse import MIN_PAIRS, OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage
+from anagen.workflows.comparison import SENSITIVITY, Comparison
 from anagen.workflows.measure import measure_files
 from anagen.workflows.ports import MeasurementStore, Outcome, Progress, Runner
 

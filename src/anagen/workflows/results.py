@@ -12,10 +12,12 @@ from anagen.safety.proportion import EventProportion
 from anagen.study.folder import Study
 from anagen.study.records import Lot
 from anagen.surveys.instrument import Instrument
+from anagen.vesicles.lot import LotRecord
 from anagen.vesicles.vendor import VendorLot
 from anagen.workflows.analyse import OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage, MeasuredMovie
 from anagen.workflows.follow import FollowedHairs
+from anagen.workflows.missing import MissingValues
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,10 @@ class StudyResults:
         For synthetic studies only.
     provenance : tuple of (name, Provenance)
         Of every measurement.
+    lot_records : mapping of lot to LotRecord
+        What is known of each lot, and what is not.
+    missing : MissingValues or None
+        How far the primary outcome's answer leans on values that nobody measured.
     """
 
     study: Study
@@ -122,3 +128,5 @@ class StudyResults:
     analysis_notes: tuple[str, ...]
     planted: Planted | None
     provenance: tuple[tuple[str, Provenance], ...]
+    lot_records: Mapping[str, LotRecord] = field(default_factory=dict)
+    missing: MissingValues | None = None

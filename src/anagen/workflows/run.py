@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -11,12 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from anagen.errors import AnagenError, StoreError
+from anagen.errors import AnagenError
 from anagen.evidence.verdict import give_verdict
-from anagen.hair import Hair
-from anagen.records import Provenance, to_json
 from anagen.report.content import ExampleImage
-from anagen.report.html import render_report
 from anagen.safety import EventProportion, estimate_event_proportion, tabulate_adverse_events
 from anagen.study.folder import Study, load_study
 from anagen.study.raw_table import ReadTable
@@ -37,10 +33,20 @@ from anagen.workflows.collect import (
 from anagen.workflows.compose import compose_report
 from anagen.workflows.facts import gather_facts
 from anagen.workflows.follow import FollowedHairs, add_followed, follow_hairs
+from anagen.workflows.lot_records import record_lots
 from anagen.workflows.measure import measure_files
+from anagen.workflows.missing import MissingValues, examine_missing
 from anagen.workflows.ports import HashFile, MeasureFile, MeasurementStore, Progress, Runner
 from anagen.workflows.results import LotExport, Planted, StudyResults, SurveyResults
+from anagen.workflows.write_results import write_results
 
+MISSING_WORDS = {
+    "mar": "missing at random",
+    "jump-to-reference": "from the control arm after people left (jump to reference)",
+    "copy-reference": "as if treated like the control arm throughout (copy reference)",
+    "copy-increments": "with the control arm's later changes (copy increments in reference)",
+    "last-mean": "at the arm's own mean of the last visit seen (last mean carried forward)",
+}
 RESULTS = "results"
 """Folder inside the study folder that a run writes; everything in it can be made again."""
 
@@ -61,6 +67,8 @@ class RunPorts:
         (study, measured photograph) to a picture with its hairs, or None.
     read_vendor_lot : callable
         Path of a vendor's export to what it says.
+    print_pdf : callable
+        HTML file, PDF file to write: prints it and gives an empty text, or the reason why not.
     """
 
     read_table: ReadTable
@@ -71,6 +79,7 @@ class RunPorts:
     open_store: Callable[[Path], MeasurementStore]
     draw_example: Callable[[Study, MeasuredImage], ExampleImage | None]
     read_vendor_lot: Callable[[Path], VendorLot]
+    print_pdf: Callable[[Path, Path], str]
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,8 @@ class RunSummary:
         The verdict's first sentence.
     left_out : int
         Findings that leave something out of the analysis.
+    no_pdf : str
+        Why there is no report.pdf beside the report; empty where there is one.
     """
 
     report: Path
@@ -95,6 +106,7 @@ class RunSummary:
     n_failed: int
     headline: str
     left_out: int
+    no_pdf: str
 
 
 def run_study(folder: Path, ports: RunPorts) -> RunSummary:
@@ -125,18 +137,23 @@ def run_study(folder: Path, ports: RunPorts) -> RunSummary:
     verdict = give_verdict(facts)
     content = compose_report(results, facts, verdict, lambda measured: ports.draw_example(study, measured))
     out = folder / RESULTS
-    out.mkdir(exist_ok=True)
-    _write(out / "report.html", render_report(content))
-    _write_tables(out, results)
-    _write(out / "results.json", json.dumps(_as_json(results, to_json(verdict)), indent=1, ensure_ascii=False) + "\n")
+    write_results(out, results, verdict, content)
+    no_pdf = _print(out, ports)
     return RunSummary(
         report=out / "report.html",
+        no_pdf=no_pdf,
         n_files=len(images) + len(movies),
         n_measured=n_measured,
         n_failed=sum(bool(m.failure) for m in images) + sum(bool(m.failure) for m in movies),
         headline=content.answer.headline,
         left_out=len(study.left_out),
     )
+
+
+def _print(out: Path, ports: RunPorts) -> str:
+    pdf = out / "report.pdf"
+    pdf.unlink(missing_ok=True)  # that of an earlier run would say something else than the page beside it
+    return ports.print_pdf(out / "report.html", pdf)
 
 
 def _measure(
@@ -187,12 +204,13 @@ def _analyse(
             analysis = add_followed(analysis, followed)
         analyses.append(analysis)
     harms, harm_tables, harm_notes = _tabulate_harms(study)
+    exports = tuple(_read_export(study, lot, ports) for lot in study.lots if lot.export_file)
     return StudyResults(
         study=study,
         images=images,
         movies=movies,
         followed=followed,
-        lot_exports=tuple(_read_export(study, lot, ports) for lot in study.lots if lot.export_file),
+        lot_exports=exports,
         analyses=adjust_comparisons(analyses, study.protocol.analysis.multiplicity),
         surveys=surveys,
         harms=harms,
@@ -205,7 +223,14 @@ def _analyse(
             *((m.movie.file, m.provenance) for m in movies),
             *((f"{f.participant}, {f.visit}: hairs followed", f.provenance) for f in followed),
         ),
+        lot_records=record_lots(study, movies, exports),
+        missing=_examine_missing(study, analyses),
     )
+
+
+def _examine_missing(study: Study, analyses: Sequence[OutcomeAnalysis]) -> MissingValues | None:
+    primary = next((a for a in analyses if a.outcome.primary and a.outcome.kind != "survey"), None)
+    return None if primary is None else examine_missing(study.protocol, primary.outcome, primary.values)
 
 
 def _read_export(study: Study, lot: Lot, ports: RunPorts) -> LotExport:
@@ -260,6 +285,7 @@ def _tabulate_harms(study: Study) -> tuple[EventProportion | None, Mapping[str, 
             ),
             "By worst grade (CTCAE)": _print_harms(tabulate_adverse_events(events, n_treated, by="worst_grade")),
             "By relation to treatment": _print_harms(tabulate_adverse_events(events, n_treated, by="related")),
+            "By grade and relation": _print_harms(tabulate_adverse_events(events, n_treated, by=("grade", "related"))),
         }
     weeks = study.protocol.follow_up.weeks if study.protocol.follow_up else None
     notes = () if weeks is None else (f"Events were collected for {weeks:g} weeks after enrolment.",)
@@ -267,9 +293,9 @@ def _tabulate_harms(study: Study) -> tuple[EventProportion | None, Mapping[str, 
 
 
 def _print_harms(table: pl.DataFrame) -> pl.DataFrame:
-    first = table.columns[0]
+    classes = table.columns[: table.columns.index("n_people")]
     return table.select(
-        pl.col(first).cast(pl.String).fill_null("any").alias(first.replace("_", " ")),
+        *(pl.col(name).cast(pl.String).fill_null("any").alias(name.replace("_", " ")) for name in classes),
         pl.col("n_people").cast(pl.String).alias("people"),
         pl.col("n_events").cast(pl.String).alias("events"),
         pl.col("proportion").map_elements(lambda p: f"{100 * p:.1f} %", pl.String).alias("share"),
@@ -288,12 +314,9 @@ def _describe_plan(study: Study) -> tuple[str, ...]:
     )
     said = (
         f"As planned: {model}; p-values of all planned comparisons adjusted by {plan.multiplicity}; two-sided level "
-        f"{plan.alpha:g}; missing visits are taken as missing at random."
+        f"{plan.alpha:g}; missing visits: {MISSING_WORDS[plan.missing_data]}."
     )
-    if plan.missing_data == "mar":
-        return (said,)
-    differs = f"The protocol plans {plan.missing_data} for missing visits; `anagen run` does not do that yet."
-    return (said, differs)
+    return (said,)
 
 
 def _read_planted(study: Study, images: Sequence[MeasuredImage]) -> Planted | None:
@@ -325,78 +348,3 @@ def _read_planted(study: Study, images: Sequence[MeasuredImage]) -> Planted | No
         if not lots.exists()
         else {r["lot"]: float(r["median_nm"]) for r in pl.read_csv(lots).iter_rows(named=True)},
     )
-
-
-def _write_tables(out: Path, results: StudyResults) -> None:
-    """Everything a statistician would take further, as CSV."""
-    for analysis in results.analyses:
-        _write(out / f"values-{_file_name(analysis.outcome.name)}.csv", analysis.values.write_csv())
-    _write(out / "estimates.csv", _estimates_table(results.analyses).write_csv())
-    hairs = [
-        (m.image.participant, m.image.visit, m.image.file, *_hair_cells(h))
-        for m in results.images
-        if m.hairs is not None
-        for h in m.hairs.hairs
-    ]
-    columns = ["participant", "visit", "file", "number", "root_row_px", "root_col_px", "tip_row_px", "tip_col_px"]
-    columns += ["length_um", "diameter_um", "diameter_sd_um", "confidence", "follicular_unit", "flags"]
-    if hairs:
-        _write(out / "hairs.csv", pl.DataFrame(hairs, schema=columns, orient="row").write_csv())
-
-
-def _hair_cells(one: Hair) -> tuple[object, ...]:
-    ends = (*map(float, one.root_px), *map(float, one.tip_px))
-    sizes = (one.length_um, one.diameter_um, one.diameter_sd_um, one.confidence)
-    return (one.number, *ends, *sizes, one.unit, " ".join(one.flags))
-
-
-def _estimates_table(analyses: Sequence[OutcomeAnalysis]) -> pl.DataFrame:
-    rows = [
-        {
-            "outcome": analysis.outcome.name,
-            "visit": comparison.visit,
-            "comparison": comparison.label,
-            "role": comparison.role,
-            "estimate": comparison.estimate.value,
-            "ci_low": comparison.estimate.ci_low,
-            "ci_high": comparison.estimate.ci_high,
-            "unit": comparison.estimate.unit,
-            "n": comparison.estimate.n,
-            "p_value": comparison.estimate.p_value,
-            "p_adjusted": comparison.p_adjusted,
-            "method": comparison.estimate.method,
-        }
-        for analysis in analyses
-        for comparison in analysis.comparisons
-    ]
-    return pl.DataFrame(rows)
-
-
-def _as_json(results: StudyResults, verdict: object) -> dict[str, object]:
-    return {
-        "study": results.study.protocol.title,
-        "estimates": _estimates_table(results.analyses).to_dicts(),
-        "verdict": verdict,
-        "findings": [str(finding) for finding in results.study.findings],
-        "measurements": [_provenance_json(name, provenance) for name, provenance in results.provenance],
-    }
-
-
-def _provenance_json(name: str, provenance: Provenance) -> dict[str, object]:
-    return {"input": name, **to_json(provenance)}
-
-
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name.casefold())
-
-
-def _write(path: Path, text: str) -> None:
-    """Write whole or not at all, so that a stop leaves the last report readable."""
-    half = path.with_suffix(path.suffix + ".part")
-    try:
-        half.write_text(text, encoding="utf-8", newline="\n")
-        half.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path} could not be written ({error.strerror}): free space or close the program that holds it"
-        ) from error
