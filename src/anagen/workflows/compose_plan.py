@@ -109,8 +109,8 @@ def section_missing(results: StudyResults) -> Section | None:
         tables={"Answer by assumption": table},
         notes=(
             (
-                "Missing values are conditional means of the mixed model plus the shift; intervals by the jackknife, so "
-                "p without a shift may differ a little from that of the planned analysis."
+                "Missing values are conditional means of the mixed model plus the shift; intervals by the jackknife, "
+                "so p without a shift may differ a little from that of the planned analysis."
             ),
         ),
     )
@@ -123,7 +123,10 @@ def _say_tipping(found: MissingValues) -> str:
     below = "below" if now < found.alpha else "not below"
     start = f"As it stands p is {below} {found.alpha:g}. "
     if not math.isfinite(delta):
-        return start + "No shift within the picture changes that."
+        return start + (
+            "No shift up to four times the largest change seen in anyone turns that: the judgement does not lean on "
+            "the missing values."
+        )
     worst = max(abs(found.largest_fall), abs(found.largest_rise))
     reached = (
         "Changes that large were seen in this study: the judgement leans on the assumption."

@@ -23,6 +23,8 @@ STRATEGY_OF_PLAN = {
     "last-mean": "last-mean-carried-forward",
 }
 N_SHIFTS = 41
+BELIEVABLE = 4.0
+"""Shifts reach to this many times the largest change that was seen in anyone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,11 +237,12 @@ def _changes(values: pl.DataFrame, first: str, last: str) -> np.ndarray:
 
 
 def _shifts(changes: np.ndarray, share_missing: float) -> np.ndarray:
-    """Wide enough that the mean change passes through zero and out at the other side."""
+    """Wide enough that the mean change passes through zero and out at the other side, but not beyond belief."""
     if len(changes) < 2:
         return np.zeros(1)
     error = float(changes.std(ddof=1)) / math.sqrt(len(changes))
-    reach = 1.2 * (abs(float(changes.mean())) + 4 * error) / share_missing
+    turning = 1.2 * (abs(float(changes.mean())) + 4 * error) / share_missing
+    reach = min(turning, BELIEVABLE * float(np.abs(changes).max()))
     return np.linspace(-reach, reach, N_SHIFTS)
 
 

@@ -136,8 +136,10 @@ def write_example_study(
     tasks = _list_tasks(folder, trial, seed, n_frames)
     for name in ("images", "movies"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    template = resources.files("anagen.workflows").joinpath("templates", "example-protocol.toml")
-    (folder / "protocol.toml").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    templates = resources.files("anagen.workflows") / "templates"
+    for name in ("protocol.toml", "risk_of_bias.toml", "lot_records.toml"):
+        text = (templates / f"example-{name}").read_text(encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     planted = _render(tasks, ports)
     _write_csv(folder / "participants.csv", trial.participants.to_dicts())
     _write_csv(folder / "images.csv", [_image_row(visit) for visit in trial.visits])
