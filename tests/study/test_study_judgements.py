@@ -21,7 +21,7 @@ def faults(folder, **files):
 def test_a_judgement_comes_with_its_domains_and_certainty(tmp_path):
     study, said = faults(tmp_path, risk_of_bias=GOOD_BIAS)
     assert not said
-    assert study.bias.judgement.overall == "serious"
+    assert study.bias.judgement.overall == "critical"
     assert len(study.bias.judgement.domains) == 7
     assert study.bias.certainty == "very low"
 

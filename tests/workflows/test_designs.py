@@ -142,6 +142,8 @@ def test_two_arms_find_the_planted_difference_and_every_assumption_stands_beside
         "imputed: last mean carried forward",
     ]
     assert "CONSORT 2025" in page
+    assert "<span>exosome: 12</span><span>sham: 12</span>" in page
+    assert "5 without a measurement (exosome 3, sham 2)" in page
     assert "of exosome" in page
 
 

@@ -37,11 +37,14 @@ class FlowStep:
         People who reached it.
     losses : tuple of str
         Who did not go on, and why: one line a reason.
+    by_arm : tuple of (arm, n)
+        The same people by arm, in parallel groups; empty otherwise.
     """
 
     label: str
     n: int
     losses: tuple[str, ...] = ()
+    by_arm: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

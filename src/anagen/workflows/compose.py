@@ -192,8 +192,18 @@ def _flow(results: StudyResults) -> tuple[FlowStep, ...]:
             tuple(f"{n} not enrolled: {reason}" for reason, n in reasons.items())
             or ((f"{len(failures)} not enrolled",) if failures else ()),
         ),
-        FlowStep("Enrolled", len(study.enrolled), _ineligible(study)),
-        FlowStep("In the analysis", len(study.eligible), _withdrawn(study)),
+        FlowStep(
+            "Allotted at random" if study.protocol.design.randomised else "Enrolled",
+            len(study.enrolled),
+            _ineligible(study),
+            _by_arm(study, {p.participant for p in study.enrolled}),
+        ),
+        FlowStep(
+            "In the analysis",
+            len(study.eligible),
+            _withdrawn(study),
+            _by_arm(study, {p.participant for p in study.eligible}),
+        ),
     ]
     photographed = study.protocol.visits_of("density")
     steps += [_flow_of_visit(results, visit.name) for visit in study.protocol.visits if visit.name in photographed]
@@ -205,13 +215,26 @@ def _flow_of_visit(results: StudyResults, visit: str) -> FlowStep:
     elsewhere = {d.participant for d in results.study.densities if d.visit == visit}
     counted = {m.image.participant for m in at_visit if m.usable} | elsewhere
     seen = {m.image.participant for m in at_visit} | elsewhere
-    missed = len({p.participant for p in results.study.eligible} - seen)
+    missed = {p.participant for p in results.study.eligible} - seen
     losses = []
     if missed:
-        losses.append(f"{missed} without a measurement")
-    if refused := len(seen - counted):
-        losses.append(f"{refused} whose photograph could not be counted")
-    return FlowStep(f"Density at {visit}", len(counted), tuple(losses))
+        losses.append(f"{len(missed)} without a measurement{_print_arms(results.study, missed)}")
+    if refused := seen - counted:
+        losses.append(f"{len(refused)} whose photograph could not be counted{_print_arms(results.study, refused)}")
+    return FlowStep(f"Density at {visit}", len(counted), tuple(losses), _by_arm(results.study, counted))
+
+
+def _by_arm(study: Study, people: set[str]) -> tuple[tuple[str, int], ...]:
+    """Count people by arm in parallel groups; there CONSORT wants every box for each group."""
+    if study.protocol.design.kind != "parallel":
+        return ()
+    arm_of = {p.participant: p.arm for p in study.participants}
+    return tuple((arm.name, sum(arm_of.get(name) == arm.name for name in people)) for arm in study.protocol.arms)
+
+
+def _print_arms(study: Study, people: set[str]) -> str:
+    parts = [f"{arm} {n}" for arm, n in _by_arm(study, people) if n]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _ineligible(study: Study) -> tuple[str, ...]:
