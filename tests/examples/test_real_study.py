@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from examples.real_study import build_real_study, find_unmarked, stitch_field
 from tests.workflows.fakes import CountingProgress
@@ -39,6 +40,9 @@ def test_a_run_on_the_real_study_ends_with_a_report(tmp_path: Path, shared: Call
     report = summary.report.read_text(encoding="utf-8")
     assert "No change over time can be read from this study" in report
     assert "S01" in report or "screen failure" in report.casefold()
+    lots = pl.read_csv(summary.report.parent / "tables" / "lots-size-and-concentration.csv")
+    beads = lots.filter(pl.col("lot") == "princeton-1")["D50, nm (95 %)"][0]
+    assert float(beads.split()[0]) == pytest.approx(1000, rel=0.08)  # 1.0 um beads, well apart: never too dense
     again = run_study(folder, make_run_ports(jobs=1, scheduler=None, progress=CountingProgress()))
     assert again.n_measured == 0
 

@@ -25,7 +25,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "3"
+VERSION: Final = "4"
 """Changes whenever the same image may give another number."""
 
 FINE_UM: Final = 5.0

@@ -107,30 +107,63 @@ def _resample(path: np.ndarray, extend: int) -> np.ndarray:
     return np.stack([np.interp(at, arc, long[:, 0]), np.interp(at, arc, long[:, 1])], axis=1)
 
 
+@njit(cache=True)  # pragma: no cover - compiled
 def _stiffen(path: np.ndarray, stiff_px: float) -> np.ndarray:
     """Replace a short path by one gentle arc: at its ends a trace is drawn to whatever the hair touches."""
-    chord = path[-1] - path[0]
-    length = float(np.hypot(*chord))
-    if not 4 < length < stiff_px or len(path) < 5:
+    n = len(path)
+    chord_r, chord_c = path[n - 1, 0] - path[0, 0], path[n - 1, 1] - path[0, 1]
+    length = math.sqrt(chord_r * chord_r + chord_c * chord_c)
+    if not 4 < length < stiff_px or n < 5:
         return path
-    middle = path[len(path) // 4 : -len(path) // 4]
-    axis = np.linalg.svd(middle - middle.mean(axis=0), full_matrices=False)[2][0]
-    axis = axis if axis @ chord > 0 else -axis
-    side = np.array([-axis[1], axis[0]])
-    origin = middle.mean(axis=0)
-    t, u = (path - origin) @ axis, (path - origin) @ side
+    first, last = n // 4, n - (n + 3) // 4
+    r0, c0 = 0.0, 0.0
+    for i in range(first, last):
+        r0 += path[i, 0]
+        c0 += path[i, 1]
+    r0 /= last - first
+    c0 /= last - first
+    rr, rc, cc = 0.0, 0.0, 0.0
+    for i in range(first, last):
+        dr, dc = path[i, 0] - r0, path[i, 1] - c0
+        rr += dr * dr
+        rc += dr * dc
+        cc += dc * dc
+    angle = 0.5 * math.atan2(2 * rc, rr - cc)  # the longer axis of the middle half
+    axis_r, axis_c = math.cos(angle), math.sin(angle)
+    if axis_r * chord_r + axis_c * chord_c <= 0:
+        axis_r, axis_c = -axis_r, -axis_c
+    t, u = np.empty(n), np.empty(n)
+    for i in range(n):
+        dr, dc = path[i, 0] - r0, path[i, 1] - c0
+        t[i] = dr * axis_r + dc * axis_c
+        u[i] = -dr * axis_c + dc * axis_r
     scale = length / 2
-    basis = np.stack([np.ones_like(t), t / scale, (t / scale) ** 2], axis=1)
-    ends = np.exp(-0.5 * (t / (0.6 * scale)) ** 2)
     # a sagitta of a tenth of the half-length is a prior spread of one: hair bends little over a clipped length
-    prior = np.diag([0.0, 0.0, 0.25 * len(t) / (0.1 * scale) ** 2])
-    weight = ends
-    for _ in range(4):
-        fit = np.linalg.solve(basis.T @ (basis * weight[:, None]) + prior, basis.T @ (weight * u))
-        weight = ends / np.maximum(1.0, np.abs(u - basis @ fit))
-    at = np.linspace(t.min(), t.max(), len(path))
-    arc = np.stack([np.ones_like(at), at / scale, (at / scale) ** 2], axis=1) @ fit
-    return np.asarray(origin + at[:, None] * axis + arc[:, None] * side)
+    prior = 0.25 * n / (0.1 * scale) ** 2
+    fit = np.zeros(3)
+    for turn in range(4):
+        A, b = np.zeros((3, 3)), np.zeros(3)
+        A[2, 2] = prior
+        for i in range(n):
+            x = t[i] / scale
+            weight = math.exp(-0.5 * (t[i] / (0.6 * scale)) ** 2)
+            if turn:
+                weight /= max(1.0, abs(u[i] - fit[0] - fit[1] * x - fit[2] * x * x))
+            row = (1.0, x, x * x)
+            for j in range(3):
+                b[j] += weight * row[j] * u[i]
+                for k in range(3):
+                    A[j, k] += weight * row[j] * row[k]
+        fit[:] = np.linalg.solve(A, b)
+    low, high = t.min(), t.max()
+    arc = np.empty((n, 2))
+    for i in range(n):
+        along = low + (high - low) * i / (n - 1)
+        x = along / scale
+        off = fit[0] + fit[1] * x + fit[2] * x * x
+        arc[i, 0] = r0 + along * axis_r - off * axis_c
+        arc[i, 1] = c0 + along * axis_c + off * axis_r
+    return arc
 
 
 def _smooth(path: np.ndarray, reach: int) -> np.ndarray:

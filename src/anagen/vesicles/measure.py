@@ -417,7 +417,9 @@ def _flags(
     top = seen.model.background + sign * spots.peak
     flags = frame_flags(seen.watch, seen.white, seen.white - top if seen.model.dark_on_bright else top)
     flags += cut_flags(tracked.n_linked, n_spots, np.array(seen.watch.mean))
-    flags += density_flag(float(np.mean(n_spots)), seen.shape, view.step_px)
+    # the step of the median particle as tracked: what was seen before linking counts faint false spots' leaps as steps
+    step_px = math.sqrt(float(np.interp(sizes.d50_nm, GRID_NM, step_variance_px2)))
+    flags += density_flag(float(np.mean(n_spots)), seen.shape, step_px)
     flags += motion_flags(tracked.drift_px, shake, view.step_px)
     flags += track_flags(tracked.n_tracks, view.n_independent)
     flags += size_flags(sizes.d10_nm, sizes.d50_nm, sizes.d90_nm, smallest)
