@@ -45,6 +45,7 @@ def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress) -> R
         runner=make_runner(jobs, scheduler),
         progress=progress,
         open_store=MeasurementStore,
+        read_image=read_image,
         draw_example=partial(draw_example, read_image=read_image, encode_jpeg=encode_jpeg),
         read_vendor_lot=read_vendor_lot,
     )
