@@ -46,6 +46,7 @@ def make_run_ports(*, jobs: int, scheduler: str | None, progress: Progress, pdf:
         runner=make_runner(jobs, scheduler, on_lost=explain_lost_worker),
         progress=progress,
         open_store=MeasurementStore,
+        read_image=read_image,
         draw_example=partial(draw_example, read_image=read_image, encode_jpeg=encode_jpeg),
         read_vendor_lot=read_vendor_lot,
         print_pdf=print_pdf if pdf else _print_nothing,

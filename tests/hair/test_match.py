@@ -4,8 +4,9 @@ from tests.hair.points import plant_roots, see
 
 from anagen.errors import InputError
 from anagen.hair.match import match_visits
-from anagen.hair.measurement import HairMeasurement
+from anagen.hair.measurement import Hair, HairMeasurement
 from anagen.records import Flag, from_json, to_json
+from anagen.synthetic.scalp import grow_scalp, photograph_scalp
 
 
 def numbers_of(measurement, which):
@@ -107,3 +108,69 @@ def test_a_match_survives_its_json(roots):
     rng = np.random.default_rng(8)
     match = match_visits(see(roots, rng)[0], see(roots, rng, rotation_deg=3.0)[0])
     assert to_json(from_json(type(match), to_json(match))) == to_json(match)
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    """Two visits of one site: 8 hairs removed, the rest clipped anew, turned by 10 degrees."""
+    rng = np.random.default_rng(21)
+    scalp = grow_scalp(rng, density_per_cm2=120, width_mm=8.0, height_mm=7.0, vellus_share=0.0, n_naevi=0, n_vessels=0)
+    near = [hair.number for hair in scalp.hairs if np.hypot(*(hair.root_um - [3500, 4000])) < 1900]
+    gone = set(rng.choice(near, 8, replace=False).tolist())
+    first = photograph_scalp(scalp, rng, shape=(1000, 1100))
+    second = photograph_scalp(
+        scalp.without(gone), rng, shape=(1000, 1100), rotation_deg=10.0, scale=1.03, clip_length_um=700.0
+    )
+    return first, second, gone
+
+
+def seen(photo, skip=()):
+    """Measure the planted hairs themselves, some of them missed; and the planted number of each hair."""
+    kept = [hair for hair in photo.truth if hair.number not in skip and (hair.root_px >= 0).all()
+            and (hair.root_px < photo.image.shape[:2]).all()]  # fmt: skip
+    hairs = tuple(
+        Hair(n, hair.path_px, hair.length_um, hair.diameter_um, 2.0, 0.95) for n, hair in enumerate(kept, start=1)
+    )
+    shape = photo.image.shape[:2]
+    return HairMeasurement(hairs, shape[0] * shape[1] * 25 / 1e8, 5.0, shape), {
+        n: hair.number for n, hair in enumerate(kept, start=1)
+    }
+
+
+def test_a_hair_that_a_trace_missed_is_no_change(photographs):
+    first, second, gone = photographs
+    both = sorted({hair.number for hair in first.truth} & {hair.number for hair in second.truth})
+    rng = np.random.default_rng(22)
+    missed = rng.choice(both, 12, replace=False).tolist()
+    before, name_1 = seen(first, missed[:6])
+    after, name_2 = seen(second, missed[6:])
+    blind = match_visits(before, after)
+    match = match_visits(before, after, images=(first.image, second.image))
+    assert blind.new
+    assert match.new == ()
+    traced_once = {look.number for look in match.looks if look.visit == "before" and not look.touching}
+    assert {name_1[k] for k in match.lost} <= gone
+    inside = {name_1[pair.before] for pair in match.pairs} | {name_1[k] for k in traced_once}
+    assert match.change.ci_low < -len(gone & inside) < match.change.ci_high
+    assert {name_2[look.number] for look in match.overlooked if look.visit == "after"} <= set(missed)
+
+
+def test_a_hair_lost_beside_one_that_touches_it_is_found(photographs):
+    first, second, gone = photographs
+    scalp_pairs = [
+        (a.number, b.number) for a in first.truth for b in first.truth
+        if a.number in gone and b.number not in gone and a.unit == b.unit
+    ]  # fmt: skip
+    before, name = seen(first, [lost for lost, _ in scalp_pairs])
+    match = match_visits(before, seen(second)[0], images=(first.image, second.image))
+    found = {name[look.number] for look in match.looks if look.touching and look.verdict == "absent"}
+    assert all(number in {stays for _, stays in scalp_pairs} for number in found)
+
+
+def test_looks_survive_their_json_and_bad_images_are_refused(photographs):
+    first, second, _ = photographs
+    before, after = seen(first)[0], seen(second)[0]
+    match = match_visits(before, after, images=(first.image, second.image))
+    assert to_json(from_json(type(match), to_json(match))) == to_json(match)
+    with pytest.raises(InputError, match="images must be uint8 of the shape"):
+        match_visits(before, after, images=(first.image[:10], second.image))

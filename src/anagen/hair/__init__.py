@@ -8,6 +8,7 @@ from anagen.hair.match import HairPair, VisitMatch, match_visits
 from anagen.hair.measure import ALGORITHM, VERSION, measure_hairs
 from anagen.hair.measurement import Hair, HairMeasurement
 from anagen.hair.region import Region
+from anagen.hair.second_look import SecondLook
 from anagen.hair.thickness import count_terminal, cumulative_thickness, terminal_density, vellus_density
 from anagen.hair.units import UnitSummary, form_units, summarise_units, unit_sensitivity
 
@@ -23,6 +24,7 @@ __all__ = [
     "HairPair",
     "Region",
     "ScaleCalibration",
+    "SecondLook",
     "UnitSummary",
     "VisitMatch",
     "calibrate_from_ruler",

@@ -14,6 +14,7 @@ from anagen.errors import InputError
 from anagen.hair.measurement import Hair, HairMeasurement
 from anagen.hair.region import Region
 from anagen.hair.register import Registration, Warp, register_roots
+from anagen.hair.second_look import SecondLook, Sight, Visit, look_again
 from anagen.records import Estimate, Flag
 from anagen.units import UM2_PER_CM2
 
@@ -44,6 +45,14 @@ MIN_CHANGE = 0.10
 ERROR_RATE = 0.04
 """Share of hairs that one image misses, and again the share that it invents, where nothing better is known: two human
 annotations of one field agree at F1 0.95, 5 % of hairs in one and not in the other."""
+
+MISSED_CHANGES = 0.18
+"""Least share of changed hairs that neither trace nor look shows: 51 of 290 hairs removed from or added to 32 rendered
+pairs were missed, most of them touching another over their whole length or rooted at the edge of the shared area."""
+
+SAME_SHAFT_UM = 30.0
+"""Two hairs, each traced at one visit only and each seen again at the other, are one when their middles lie this near:
+their roots were found at different ends, or one was cut short by glare."""
 
 State = Literal["persisted", "thickened", "thinned"]
 
@@ -81,11 +90,12 @@ class VisitMatch:
     pairs : tuple of HairPair
         Hairs seen at both visits, by number in the earlier one.
     lost, new : tuple of int
-        Numbers of hairs seen only before, only after.
+        Numbers of hairs seen only before, only after. With the images: of those whose place in the other image is bare.
     shared_area_cm2 : float
         Area seen at both visits less its margin, measured in the earlier image; NaN when refused.
     change : Estimate
-        New minus lost, in hairs.
+        New minus lost, in hairs. With the images every hair that was traced at one visit only counts with the
+        probability that it is not in the other image.
     change_per_cm2 : Estimate
         The same over the shared area.
     warp : Warp or None
@@ -98,6 +108,8 @@ class VisitMatch:
         Bound on the chance that two different sites agree so well.
     flags : tuple of Flag
         ``not-the-same-site`` of severity ``refused`` where the images could not be brought together.
+    looks : tuple of SecondLook
+        What the other image shows at the place of each hair that was traced at one visit only; empty without images.
     """
 
     pairs: tuple[HairPair, ...]
@@ -112,6 +124,7 @@ class VisitMatch:
     residual_um: float
     log10_chance: float
     flags: tuple[Flag, ...] = ()
+    looks: tuple[SecondLook, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -120,17 +133,39 @@ class VisitMatch:
 
     @property
     def n_before(self) -> int:
-        """Hairs of the shared area at the earlier visit."""
-        return len(self.pairs) + len(self.lost)
+        """Hairs of the shared area at the earlier visit, also those that were traced at the later one only."""
+        return len(self.pairs) + len(self.lost) + len(self.overlooked) + self._n_more("before")
 
     @property
     def n_after(self) -> int:
-        """Hairs of the shared area at the later visit."""
-        return len(self.pairs) + len(self.new)
+        """Hairs of the shared area at the later visit, also those that were traced at the earlier one only."""
+        return len(self.pairs) + len(self.new) + len(self.overlooked) + self._n_more("after")
+
+    def _n_more(self, visit: Visit) -> int:
+        """Hairs of one visit that are neither paired nor in `lost`, `new` or `overlooked`."""
+        return sum(
+            look.visit == visit and (look.verdict == "indeterminate" or (look.touching and look.verdict == "absent"))
+            for look in self.looks
+        )
+
+    @property
+    def overlooked(self) -> tuple[SecondLook, ...]:
+        """Hairs that were traced at one visit only and are seen in the other image too."""
+        return tuple(look for look in self.looks if look.verdict == "present")
+
+    @property
+    def indeterminate(self) -> tuple[SecondLook, ...]:
+        """Hairs that were traced at one visit only, of which the other image does not say whether they are there."""
+        return tuple(look for look in self.looks if look.verdict == "indeterminate")
 
 
 def match_visits(
-    before: HairMeasurement, after: HairMeasurement, *, margin_um: float = MARGIN_UM, error_rate: float = ERROR_RATE
+    before: HairMeasurement,
+    after: HairMeasurement,
+    *,
+    images: tuple[np.ndarray, np.ndarray] | None = None,
+    margin_um: float = MARGIN_UM,
+    error_rate: float = ERROR_RATE,
 ) -> VisitMatch:
     """Follow every hair from one visit to the next.
 
@@ -139,10 +174,13 @@ def match_visits(
     before, after : HairMeasurement
         Two visits of one site: turned by up to 20 degrees, scaled by up to 5 %, the skin stretched, the hair clipped
         to any length, the fields overlapping in part.
+    images : tuple of ndarray, optional
+        The two photographs, uint8, each of its measurement's shape (H, W, 3). With them each hair that was traced at
+        one visit only is looked for in the other image (docs/methods/hair-match.md); without, it counts as a change.
     margin_um : float
         How far inside the shared area a hair must stand to be compared, at least 0.
     error_rate : float
-        Share of hairs that one image misses, and again invents; for the error of the change.
+        Share of hairs that one image misses, and again invents; for the error of the change where there are no images.
 
     Returns
     -------
@@ -152,12 +190,18 @@ def match_visits(
     Raises
     ------
     InputError
-        For a margin below 0 or a rate outside 0 to 1.
+        For a margin below 0, a rate outside 0 to 1, or images of another shape than the measurements'.
     """
     if not margin_um >= 0:
         raise InputError(f"margin_um must be at least 0, got {margin_um}: give micrometres")
     if not 0 <= error_rate < 1:
         raise InputError(f"error_rate must lie in 0 <= rate < 1, got {error_rate}: give the share of hairs missed")
+    for image, measurement in zip(images or (), (before, after), strict=False):
+        if image.shape != (*measurement.image_shape, 3) or image.dtype != np.uint8:
+            raise InputError(
+                f"images must be uint8 of the shape that was measured, {(*measurement.image_shape, 3)}, got "
+                f"{image.dtype} {image.shape}: give the photographs in the order of the measurements"
+            )
     if before.refused or after.refused:
         return _refuse("field-refused", "a field that could not be counted cannot be followed", "photograph it again")
     roots_1, roots_2 = _roots_um(before), _roots_um(after)
@@ -170,7 +214,7 @@ def match_visits(
     gate = float(np.clip(4 * found.residual_um, MIN_GATE_UM, MAX_GATE_UM))
     moved = found.warp.apply(roots_2)
     i, j = _pair(before, after, roots_1, moved, found.warp, gate)
-    return _report(before, after, roots_1, moved, i, j, found, margin_um, error_rate)
+    return _report(before, after, roots_1, moved, i, j, found, margin_um, error_rate, images)
 
 
 def _roots_um(measurement: HairMeasurement) -> np.ndarray:
@@ -237,22 +281,35 @@ def _direction(hair: Hair) -> float:
 def _report(
     before: HairMeasurement, after: HairMeasurement, roots_1: np.ndarray, moved: np.ndarray,
     i: np.ndarray, j: np.ndarray, found: Registration, margin_um: float, error_rate: float,
+    images: tuple[np.ndarray, np.ndarray] | None,
 ) -> VisitMatch:  # fmt: skip
     shared = _SharedArea(before, after, found.warp)
-    at_pair = 0.5 * (roots_1[i] + moved[j])
-    inside = shared.contains(at_pair, margin_um)
+    only_1, only_2 = np.setdiff1d(np.arange(len(roots_1)), i), np.setdiff1d(np.arange(len(moved)), j)
+    only_1 = only_1[shared.contains(roots_1[only_1], margin_um)]
+    only_2 = only_2[shared.contains(moved[only_2], margin_um)]
+    looks: tuple[SecondLook, ...] = ()
+    if images is not None:
+        inside = shared.contains(0.5 * (roots_1[i] + moved[j]), margin_um)
+        looks = look_again(
+            Sight(before, images[0], i, only_1, i[inside], found.warp.invert),
+            Sight(after, images[1], j, only_2, j[inside], found.warp.apply),
+        )
+        again_1, again_2, looks = _rejoin(before, after, found.warp, looks)
+        i, j = np.concatenate([i, again_1]), np.concatenate([j, again_2])
+        only_1, only_2 = np.setdiff1d(only_1, again_1), np.setdiff1d(only_2, again_2)
+    inside = shared.contains(0.5 * (roots_1[i] + moved[j]), margin_um)
     pairs = [_compare(before.hairs[a], after.hairs[b], float(np.hypot(*(roots_1[a] - moved[b]))))
              for a, b in zip(i[inside], j[inside], strict=True)]  # fmt: skip
-    only_1 = np.setdiff1d(np.arange(len(roots_1)), i)
-    only_2 = np.setdiff1d(np.arange(len(moved)), j)
-    lost = [before.hairs[k] for k in only_1[shared.contains(roots_1[only_1], margin_um)]]
-    new = [after.hairs[k] for k in only_2[shared.contains(moved[only_2], margin_um)]]
+    lost, new = _unpaired(before, only_1, "before", looks), _unpaired(after, only_2, "after", looks)
     area = shared.area_cm2(margin_um)
-    change = _estimate_change(pairs, lost, new, error_rate)
+    if images is None:
+        change = _estimate_change(len(pairs), len(lost), len(new), error_rate)
+    else:
+        change = _estimate_seen_change(len(pairs), looks)
     return VisitMatch(
         pairs=tuple(sorted(pairs, key=lambda pair: pair.before)),
-        lost=tuple(sorted(hair.number for hair in lost)),
-        new=tuple(sorted(hair.number for hair in new)),
+        lost=lost,
+        new=new,
         shared_area_cm2=area,
         change=change,
         change_per_cm2=Estimate(
@@ -264,7 +321,50 @@ def _report(
         residual_um=found.residual_um,
         log10_chance=found.log10_chance,
         flags=_note_small_overlap(area, before),
+        looks=looks,
     )
+
+
+def _unpaired(
+    measurement: HairMeasurement, only: np.ndarray, visit: Visit, looks: tuple[SecondLook, ...]
+) -> tuple[int, ...]:
+    """Numbers of the hairs seen at one visit only; where they were looked for, of those whose place is bare."""
+    numbers = {measurement.hairs[k].number for k in only}
+    kept = {look.number for look in looks if look.visit == visit and look.verdict != "absent" and not look.touching}
+    return tuple(sorted(numbers - kept))
+
+
+def _rejoin(
+    before: HairMeasurement, after: HairMeasurement, warp: Warp, looks: tuple[SecondLook, ...]
+) -> tuple[np.ndarray, np.ndarray, tuple[SecondLook, ...]]:
+    """Pair overlooked hairs of the two visits that are one shaft, its root found at different places."""
+    index_1 = {hair.number: k for k, hair in enumerate(before.hairs)}
+    index_2 = {hair.number: k for k, hair in enumerate(after.hairs)}
+    seen = [look for look in looks if look.verdict == "present" and not look.touching]
+    here, there = ([look for look in seen if look.visit == visit] for visit in ("before", "after"))
+    if not here or not there:
+        return np.zeros(0, dtype=int), np.zeros(0, dtype=int), looks
+    paths_1 = [before.hairs[index_1[look.number]].path_px * before.um_per_px for look in here]
+    paths_2 = [warp.apply(after.hairs[index_2[look.number]].path_px * after.um_per_px) for look in there]
+    apart = np.array([[_apart(p, q) for q in paths_2] for p in paths_1])
+    a, b = linear_sum_assignment(np.minimum(apart, 1e3))
+    near = apart[a, b] < SAME_SHAFT_UM
+    a, b = a[near], b[near]
+    joined = {("before", here[k].number) for k in a} | {("after", there[k].number) for k in b}
+    return (
+        np.array([index_1[here[k].number] for k in a], dtype=int),
+        np.array([index_2[there[k].number] for k in b], dtype=int),
+        tuple(look for look in looks if look.touching or (look.visit, look.number) not in joined),
+    )
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> float:
+    """How far the middle half of the shorter path lies from the other."""
+    short, long = sorted((first, second), key=lambda path: float(np.hypot(*(path[-1] - path[0]))))
+    middle = short[len(short) // 4 : max(3 * len(short) // 4, len(short) // 4 + 1)]
+    along = np.linspace(0, len(long) - 1, 4 * len(long))
+    dense = np.stack([np.interp(along, np.arange(len(long)), long[:, axis]) for axis in (0, 1)], axis=1)
+    return float(np.median(np.hypot(*(middle[:, None] - dense[None]).transpose(2, 0, 1)).min(axis=1)))
 
 
 def _note_small_overlap(area_cm2: float, before: HairMeasurement) -> tuple[Flag, ...]:
@@ -292,17 +392,42 @@ def _compare(first: Hair, second: Hair, distance_um: float) -> HairPair:
     return HairPair(first.number, second.number, distance_um, change, sd, state)
 
 
-def _estimate_change(pairs: list[HairPair], lost: list[Hair], new: list[Hair], error_rate: float) -> Estimate:
+def _estimate_change(n_pairs: int, n_lost: int, n_new: int, error_rate: float) -> Estimate:
     """Subtract lost from new; the error is that of the unpaired hairs only, for a pair cancels.
 
     Each image misses and invents hairs independently: a variance of 4 n rate (1 - rate). It cannot exceed that of all
     unpaired hairs being such errors (McNemar 1947, Psychometrika 12:153), one more added so that none is not proof.
     """
-    n_unpaired = len(lost) + len(new)
-    n = len(pairs) + 0.5 * n_unpaired
+    n_unpaired = n_lost + n_new
+    n = n_pairs + 0.5 * n_unpaired
     half = 1.96 * math.sqrt(min(4 * n * error_rate * (1 - error_rate), n_unpaired + 1.0))
-    value = float(len(new) - len(lost))
-    return Estimate(value, "hairs", value - half, value + half, len(pairs) + n_unpaired, "hairs paired one to one")
+    value = float(n_new - n_lost)
+    return Estimate(value, "hairs", value - half, value + half, n_pairs + n_unpaired, "hairs paired one to one")
+
+
+def _estimate_seen_change(n_pairs: int, looks: tuple[SecondLook, ...]) -> Estimate:
+    """Weigh each hair that one visit lacks by the probability that it is not there.
+
+    Variance: that of the verdicts, p (1 - p) each; and that of the changed hairs which neither look can show, because
+    their own visit's trace missed them. Unchanged hairs tell how often a visit misses one: u were seen at both visits
+    but traced at one, so a hair is missed with chance q = (u + 1) / (2 n + u + 2), at least `MISSED_CHANGES`, and m
+    changes seen stand for m q / (1 - q) more.
+    """
+    gone = np.array([1 - look.presence for look in looks])
+    sign = np.array([1.0 if look.visit == "after" else -1.0 for look in looks])
+    value = float(sign @ gone)
+    n_overlooked = float(len(looks) - gone.sum())
+    missed = max((n_overlooked + 1) / (2 * n_pairs + n_overlooked + 2), MISSED_CHANGES)
+    variance = float(gone @ (1 - gone)) + (float(gone.sum()) + 1) * missed / (1 - missed)
+    half = 1.96 * math.sqrt(variance)
+    return Estimate(
+        value,
+        "hairs",
+        value - half,
+        value + half,
+        n_pairs + len(looks),
+        "hairs paired one to one, the rest looked for again",
+    )
 
 
 class _SharedArea:
@@ -310,7 +435,6 @@ class _SharedArea:
 
     def __init__(self, before: HairMeasurement, after: HairMeasurement, warp: Warp) -> None:
         self._before, self._after, self._warp = before, after, warp
-        self._back = _invert_affine(warp)
 
     def contains(self, points_um: np.ndarray, margin_um: float) -> np.ndarray:
         """Whether each point and a ring of `margin_um` around it lie in both regions."""
@@ -318,7 +442,7 @@ class _SharedArea:
         angle = np.arange(12) * math.tau / 12
         ring = np.concatenate([[[0.0, 0.0]], margin_um * np.stack([np.cos(angle), np.sin(angle)], axis=1)])
         around = points[:, None, :] + ring
-        inside = _holds(self._before, around) & _holds(self._after, self._to_after(around))
+        inside = _holds(self._before, around) & _holds(self._after, self._warp.invert(around))
         return np.asarray(inside.all(axis=1))
 
     def area_cm2(self, margin_um: float, step_um: float = 40.0) -> float:
@@ -328,22 +452,9 @@ class _SharedArea:
             np.arange(step_um / 2, height, step_um), np.arange(step_um / 2, width, step_um), indexing="ij"
         )
         grid = np.stack([rows, cols], axis=-1)
-        inside = _holds(self._before, grid) & _holds(self._after, self._to_after(grid))
+        inside = _holds(self._before, grid) & _holds(self._after, self._warp.invert(grid))
         clear = distance_transform_edt(np.pad(inside, 1)) * step_um - step_um / 2
         return float((clear > margin_um).sum()) * step_um**2 / UM2_PER_CM2
-
-    def _to_after(self, points_um: np.ndarray) -> np.ndarray:
-        """Invert the warp: the affine part exactly, the bending by two fixed-point steps."""
-        flat = points_um.reshape(-1, 2)
-        guess = flat @ self._back[1:] + self._back[0]
-        for _ in range(2):
-            guess = guess + (flat - self._warp.apply(guess)) @ self._back[1:]
-        return np.asarray(guess.reshape(points_um.shape))
-
-
-def _invert_affine(warp: Warp) -> np.ndarray:
-    linear = np.linalg.inv(warp.affine[1:])
-    return np.stack([-warp.affine[0] * 1e3 @ linear, *linear])
 
 
 def _holds(measurement: HairMeasurement, points_um: np.ndarray) -> np.ndarray:

@@ -36,6 +36,10 @@ SMOOTHNESS = (1e4, 1e3, 1e2, 30.0, 10.0)
 """Candidate weights of the bending energy, coordinates in mm; chosen by leave-one-out error."""
 
 
+INVERSE_STEPS = 2
+"""The bending moves a point by a few tens of um over mm: two steps leave less than a um."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Warp:
     """A thin-plate spline that maps points of the later visit onto the earlier one, both in um.
@@ -61,6 +65,16 @@ class Warp:
         kernel = _thin_plate(x, self.centres_um / UM_PER_MM)
         mapped = kernel @ self.weights + np.concatenate([np.ones((len(x), 1)), x], axis=1) @ self.affine
         return np.asarray((mapped * UM_PER_MM).reshape(points.shape))
+
+    def invert(self, points_um: np.ndarray) -> np.ndarray:
+        """Map points of the earlier visit onto the later one: the affine part exactly, the bending by iteration."""
+        linear = np.linalg.inv(self.affine[1:])
+        points = np.asarray(points_um, dtype=float)
+        flat = points.reshape(-1, 2)
+        guess = (flat - self.affine[0] * UM_PER_MM) @ linear
+        for _ in range(INVERSE_STEPS):
+            guess = guess + (flat - self.apply(guess)) @ linear
+        return np.asarray(guess.reshape(points.shape))
 
     def rotation_deg(self) -> float:
         """Turn of its affine part."""

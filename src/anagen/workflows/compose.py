@@ -353,6 +353,8 @@ def _table_of_followed(analysis: OutcomeAnalysis, followed: Sequence[FollowedHai
                 "thinned": str(sum(pair.state == "thinned" for m in matches for pair in m.pairs)),
                 "lost": str(sum(len(m.lost) for m in matches)),
                 "new": str(sum(len(m.new) for m in matches)),
+                "traced once, seen twice": str(sum(len(m.overlooked) for m in matches)),
+                "not decided": str(sum(len(m.indeterminate) for m in matches)),
             }
         )
     return pl.DataFrame(rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -17,19 +19,20 @@ from anagen.workflows.analyse import MIN_PAIRS, OutcomeAnalysis
 from anagen.workflows.collect import MeasuredImage
 from anagen.workflows.comparison import SENSITIVITY, Comparison
 from anagen.workflows.measure import measure_files
-from anagen.workflows.ports import MeasurementStore, Outcome, Progress, Runner
+from anagen.workflows.ports import MeasurementStore, Outcome, Progress, ReadImage, Runner
 
-ALGORITHM, VERSION = "hair-match", "1"
+ALGORITHM, VERSION = "hair-match", "2"
 
 
 @dataclass(frozen=True, eq=False)
 class FollowTask:
-    """Two measurements of one site; small enough to travel to any worker."""
+    """Two measurements of one site, and where their photographs lie; small enough to travel to any worker."""
 
     name: str
     before: HairMeasurement
     after: HairMeasurement
     provenance: Provenance
+    paths: tuple[Path, Path] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,8 @@ def follow_hairs(
     store: MeasurementStore,
     runner: Runner,
     progress: Progress,
+    folder: Path | None = None,
+    read_image: ReadImage | None = None,
 ) -> tuple[FollowedHairs, ...]:
     """Match each baseline photograph with the later ones of the same participant, site and replicate.
 
@@ -79,6 +84,10 @@ def follow_hairs(
         Its baseline and visits say which pairs are followed.
     store, runner, progress
         See `anagen.workflows.ports`; a match is kept under the two measurements that it rests on.
+    folder : Path, optional
+        Of the study, where the photographs lie.
+    read_image : callable, optional
+        Reads one. With both, a hair that was traced at one visit only is looked for in the other photograph.
 
     Returns
     -------
@@ -87,9 +96,14 @@ def follow_hairs(
     """
     baseline = {_site(m): m for m in images if m.image.visit == outcome.baseline and m.usable}
     later = [m for m in images if m.image.visit in outcome.visits and m.usable and _site(m) in baseline]
-    tasks = [_task(baseline[_site(m)], m) for m in later]
+    tasks = [_task(baseline[_site(m)], m, folder if read_image is not None else None) for m in later]
     outcomes, _ = measure_files(
-        tasks, measure=follow_pair, store=store, runner=runner, progress=progress, stage="Following hairs"
+        tasks,
+        measure=partial(follow_pair, read_image=read_image),
+        store=store,
+        runner=runner,
+        progress=progress,
+        stage="Following hairs",
     )
     return tuple(
         FollowedHairs(
@@ -104,10 +118,13 @@ def follow_hairs(
     )
 
 
-def follow_pair(task: FollowTask) -> Outcome:
+def follow_pair(task: FollowTask, *, read_image: ReadImage | None = None) -> Outcome:
     """Match one pair; runs in the workers."""
     try:
-        return Outcome(to_json(match_visits(task.before, task.after)))
+        images = None
+        if task.paths is not None and read_image is not None:
+            images = (read_image(task.paths[0]).pixels, read_image(task.paths[1]).pixels)
+        return Outcome(to_json(match_visits(task.before, task.after, images=images)))
     except AnagenError as error:
         return Outcome(None, f"{task.name}: {' '.join(str(error).split())}")
 
@@ -125,12 +142,13 @@ def _site(measured: MeasuredImage) -> tuple[str, str, int]:
     return measured.image.participant, measured.image.scalp_site, measured.image.replicate
 
 
-def _task(before: MeasuredImage, after: MeasuredImage) -> FollowTask:
+def _task(before: MeasuredImage, after: MeasuredImage, folder: Path | None) -> FollowTask:
     assert before.hairs is not None
     assert after.hairs is not None
     both = repr((before.provenance, after.provenance)).encode()
-    provenance = Provenance(hashlib.sha256(both).hexdigest(), ALGORITHM, VERSION, {})
-    return FollowTask(f"{before.image.file} and {after.image.file}", before.hairs, after.hairs, provenance)
+    provenance = Provenance(hashlib.sha256(both).hexdigest(), ALGORITHM, VERSION, {"images": folder is not None})
+    paths = None if folder is None else (folder / before.image.file, folder / after.image.file)
+    return FollowTask(f"{before.image.file} and {after.image.file}", before.hairs, after.hairs, provenance, paths)
 
 
 def add_followed(analysis: OutcomeAnalysis, followed: Sequence[FollowedHairs]) -> OutcomeAnalysis:

@@ -36,7 +36,7 @@ from anagen.workflows.follow import FollowedHairs, add_followed, follow_hairs
 from anagen.workflows.lot_records import record_lots
 from anagen.workflows.measure import measure_files
 from anagen.workflows.missing import MissingValues, examine_missing
-from anagen.workflows.ports import HashFile, MeasureFile, MeasurementStore, Progress, Runner
+from anagen.workflows.ports import HashFile, MeasureFile, MeasurementStore, Progress, ReadImage, Runner
 from anagen.workflows.results import LotExport, Planted, StudyResults, SurveyResults
 from anagen.workflows.write_results import write_results
 
@@ -63,6 +63,8 @@ class RunPorts:
         See `anagen.workflows.ports`.
     open_store : callable
         Path to MeasurementStore.
+    read_image : callable
+        Reads a photograph; for hairs that are looked for again at the other visit.
     draw_example : callable
         (study, measured photograph) to a picture with its hairs, or None.
     read_vendor_lot : callable
@@ -77,6 +79,7 @@ class RunPorts:
     runner: Runner
     progress: Progress
     open_store: Callable[[Path], MeasurementStore]
+    read_image: ReadImage
     draw_example: Callable[[Study, MeasuredImage], ExampleImage | None]
     read_vendor_lot: Callable[[Path], VendorLot]
     print_pdf: Callable[[Path, Path], str]
@@ -180,7 +183,15 @@ def _follow(
     density = next((outcome for outcome in study.protocol.outcomes if outcome.kind == "density"), None)
     if density is None or not images:
         return ()
-    return follow_hairs(images, density, store=store, runner=ports.runner, progress=ports.progress)
+    return follow_hairs(
+        images,
+        density,
+        store=store,
+        runner=ports.runner,
+        progress=ports.progress,
+        folder=study.folder,
+        read_image=ports.read_image,
+    )
 
 
 def _analyse(
