@@ -173,6 +173,22 @@ def test_the_planned_assumption_on_missing_visits_is_what_leads(tmp_path, plan):
     assert planned["estimate"][0] == pytest.approx(row["estimate"][0], rel=1e-6)
 
 
+def test_harm_of_the_control_is_not_the_treatments(tmp_path):
+    folder = write_two_arms(tmp_path)
+    event = {"onset": "2025-03-04", "term": "headache", "grade": 2, "serious": "no", "related": "no", "outcome": "gone"}
+    hurt = ["P1", "P3", "P5", "P7", "P0"]  # four under sham, one under exosome
+    write_table(folder / "adverse_events.csv", [{"participant": name} | event for name in hurt])
+    _, _, page = run(folder)
+    assert "1 of 12 treated people had at least one adverse event" in page
+    assert "sham: 4 of 12 people with an event" in page
+    assert "Sham: by grade and relation" in page
+    verdict = json.loads((folder / "results" / "results.json").read_text())["verdict"]
+    said = " ".join(
+        fact for s in verdict["statements"] if s["topic"] == "harm" or "harm" in s["rule"] for fact in s["facts"]
+    )
+    assert "5" not in said.split("of")[0]
+
+
 def test_the_tipping_point_is_told_with_its_picture(tmp_path):
     _, _, page = run(write_two_arms(tmp_path))
     assert "What missing values could change" in page

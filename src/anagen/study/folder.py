@@ -78,6 +78,17 @@ class Study:
         return tuple(p for p in self.participants if p.status == "enrolled")
 
     @property
+    def treated(self) -> tuple[Participant, ...]:
+        """Everyone enrolled who got a treatment that is no control: the people whose harm is the treatment's.
+
+        In a split-scalp study that is everyone: an event cannot be told to come from one side.
+        """
+        controls = {arm.name for arm in self.protocol.arms if arm.control}
+        if self.protocol.design.kind != "parallel":
+            return self.enrolled
+        return tuple(p for p in self.enrolled if p.arm not in controls)
+
+    @property
     def eligible(self) -> tuple[Participant, ...]:
         """Everyone enrolled who meets the criteria: the people whose outcomes are analysed."""
         return tuple(p for p in self.enrolled if not criteria_failed(p, self.protocol.eligibility))

@@ -124,7 +124,8 @@ def _smallest_detectable(analysis: OutcomeAnalysis, followed: Sequence[FollowedH
 def _harms(results: StudyResults) -> HarmFacts | None:
     if results.harms is None:
         return None
-    serious = {event.participant for event in results.study.adverse_events if event.serious}
+    treated = {person.participant for person in results.study.treated}
+    serious = {e.participant for e in results.study.adverse_events if e.serious and e.participant in treated}
     return HarmFacts(results.harms.n_with_event, results.harms.n_treated, results.harms.rate, len(serious))
 
 

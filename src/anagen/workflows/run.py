@@ -16,7 +16,7 @@ from anagen.report.content import ExampleImage
 from anagen.safety import EventProportion, estimate_event_proportion, tabulate_adverse_events
 from anagen.study.folder import Study, load_study
 from anagen.study.raw_table import ReadTable
-from anagen.study.records import Lot
+from anagen.study.records import Lot, Participant
 from anagen.surveys import score_survey
 from anagen.vesicles.vendor import VendorLot
 from anagen.workflows.analyse import OutcomeAnalysis, adjust_comparisons, analyse_outcome
@@ -276,31 +276,61 @@ def _describe_scores(scores: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _tabulate_harms(study: Study) -> tuple[EventProportion | None, Mapping[str, pl.DataFrame], tuple[str, ...]]:
-    if not study.adverse_events_collected or not study.enrolled:
+    """Count harm among the treated; in parallel groups each arm has tables of its own."""
+    if not study.adverse_events_collected or not study.treated:
         return None, {}, ()
+    tables: dict[str, pl.DataFrame] = {}
+    notes = []
+    for group, people in _groups_of_harm(study):
+        names = {person.participant for person in people}
+        tables |= _tables_of_harm(study, names, group)
+        if group and people:
+            hurt = len({e.participant for e in study.adverse_events if e.participant in names})
+            found = estimate_event_proportion(hurt, len(people))
+            notes.append(
+                f"{group}: {hurt} of {len(people)} people with an event, {100 * found.rate.value:.1f} %, exact 95 % "
+                f"interval {100 * found.rate.ci_low:.1f} to {100 * found.rate.ci_high:.1f} %."
+            )
+    treated = {person.participant for person in study.treated}
+    n_hurt = len({event.participant for event in study.adverse_events if event.participant in treated})
+    weeks = study.protocol.follow_up.weeks if study.protocol.follow_up else None
+    if weeks is not None:
+        notes.append(f"Events were collected for {weeks:g} weeks after enrolment.")
+    return estimate_event_proportion(n_hurt, len(treated)), tables, tuple(notes)
+
+
+def _groups_of_harm(study: Study) -> list[tuple[str, list[Participant]]]:
+    if study.protocol.design.kind != "parallel":
+        return [("", list(study.enrolled))]
+    return [(arm.name, [p for p in study.enrolled if p.arm == arm.name]) for arm in study.protocol.arms]
+
+
+def _tables_of_harm(study: Study, names: set[str], group: str) -> dict[str, pl.DataFrame]:
     events = pl.DataFrame(
         [
             (e.participant, e.onset.isoformat(), e.term, e.grade, e.serious, e.related, e.outcome)
             for e in study.adverse_events
+            if e.participant in names
         ],
         schema=["participant", "onset", "term", "grade", "serious", "related", "outcome"],
         orient="row",
     )
-    n_treated = len(study.enrolled)
-    n_people = len({event.participant for event in study.adverse_events})
-    tables = {}
-    if study.adverse_events:
-        tables = {
-            f"People with each event, of {n_treated} treated": _print_harms(
-                tabulate_adverse_events(events, n_treated, by="term")
-            ),
-            "By worst grade (CTCAE)": _print_harms(tabulate_adverse_events(events, n_treated, by="worst_grade")),
-            "By relation to treatment": _print_harms(tabulate_adverse_events(events, n_treated, by="related")),
-            "By grade and relation": _print_harms(tabulate_adverse_events(events, n_treated, by=("grade", "related"))),
-        }
-    weeks = study.protocol.follow_up.weeks if study.protocol.follow_up else None
-    notes = () if weeks is None else (f"Events were collected for {weeks:g} weeks after enrolment.",)
-    return estimate_event_proportion(n_people, n_treated), tables, notes
+    if events.is_empty():
+        return {}
+    of_group = f"{group}: " if group else ""
+    captions: dict[str, str | tuple[str, ...]] = {
+        f"{of_group}people with each event, of {len(names)} people": "term",
+        f"{of_group}by worst grade (CTCAE)": "worst_grade",
+        f"{of_group}by relation to treatment": "related",
+        f"{of_group}by grade and relation (people count in each class in which they had an event)": (
+            "grade",
+            "related",
+        ),
+    }
+    return {
+        caption[0].upper() + caption[1:]: _print_harms(tabulate_adverse_events(events, len(names), by=by))
+        for caption, by in captions.items()
+    }
 
 
 def _print_harms(table: pl.DataFrame) -> pl.DataFrame:
