@@ -28,7 +28,7 @@ class ChecklistItem:
     sections : tuple of str
         Anchors of the report that answer it.
     keys : tuple of str
-        Dotted keys of protocol.toml without which it is not answered.
+        Dotted keys of protocol.toml, or files of the study folder, without which it is not answered.
     by_hand : bool
         Only a reader can judge it.
     """
@@ -95,7 +95,7 @@ def fill_checklist(checklist: Checklist, titles: Mapping[str, str], is_said: Cal
     titles : mapping
         Anchor to title of each section that the report has.
     is_said : callable
-        Dotted key of protocol.toml to whether the study folder says it.
+        Dotted key of protocol.toml, or name of a file, to whether the study folder says it.
 
     Returns
     -------
@@ -111,8 +111,13 @@ def fill_checklist(checklist: Checklist, titles: Mapping[str, str], is_said: Cal
 
 
 def _judge(item: ChecklistItem, there: list[str], unsaid: list[str]) -> str:
-    if unsaid:
-        return f"missing: add {', '.join(unsaid)} to protocol.toml"
+    files = [key for key in unsaid if key.endswith(".toml")]
+    keys = [key for key in unsaid if key not in files]
+    ways = [f"{', '.join(keys)} to protocol.toml"] * bool(keys) + [f"{', '.join(files)} to the study folder"] * bool(
+        files
+    )
+    if ways:
+        return f"missing: add {' and '.join(ways)}"
     if not there:
         return "not in this report"
     return "read and judge" if item.by_hand else "reported"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anagen.records import Estimate
-from anagen.report.svg import BLUE, GREY, INK, TEAL, SvgFigure, drawing, to_svg
+from anagen.report.svg import BLUE, INK, TEAL, SvgFigure, drawing, to_svg
 
 
 def draw_plain_change(change: Estimate, *, noticeable: float | None, compared: bool, name: str = "plain") -> SvgFigure:
@@ -28,8 +28,8 @@ def draw_plain_change(change: Estimate, *, noticeable: float | None, compared: b
         axes.axvline(0, color=INK, linewidth=1)
         if noticeable is not None:
             axes.axvline(noticeable, color=TEAL, linewidth=1.4, linestyle="--")
-            axes.text(noticeable, 0.42, " enough to notice", color=TEAL, fontsize=9, va="bottom")
-        axes.text(0, -0.42, "no change", ha="center", va="top", color=GREY, fontsize=9)
+            axes.text(noticeable, 0.42, " enough to notice", color=INK, fontsize=9, va="bottom")
+        axes.text(0, -0.42, "no change", ha="center", va="top", color=INK, fontsize=9)
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-0.75, 0.75)
         axes.set_yticks([])

@@ -17,12 +17,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TippingPoint:
-    """How much worse the missing values of an arm must have been to overturn a conclusion.
+    """How far the missing values of an arm must lie from what is expected to overturn a conclusion.
 
     Parameters
     ----------
     delta : float
-        The smallest shift, towards no difference, at which p exceeds the limit; NaN where none within the bounds does.
+        The smallest shift, in either direction, at which p crosses the limit; NaN where none within the grid does.
     p_value : float
         There.
     curve : polars.DataFrame

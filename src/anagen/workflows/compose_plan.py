@@ -14,9 +14,10 @@ from anagen.report.checklist import fill_checklist, load_checklist
 from anagen.report.content import Section
 from anagen.report.missing_figure import draw_tipping_point
 from anagen.report.wording import print_number
+from anagen.study.bias import RISK_OF_BIAS
 from anagen.study.estimand import state_estimand
 from anagen.study.folder import Study
-from anagen.study.protocol import Protocol, Reporting
+from anagen.study.protocol import Reporting
 from anagen.workflows.missing import MissingValues
 from anagen.workflows.results import StudyResults
 
@@ -109,8 +110,10 @@ def section_missing(results: StudyResults) -> Section | None:
         tables={"Answer by assumption": table},
         notes=(
             (
-                "Missing values are conditional means of the mixed model plus the shift; intervals by the jackknife, "
-                "so p without a shift may differ a little from that of the planned analysis."
+                "Missing values are conditional means of the mixed model plus the shift; intervals by the "
+                "jackknife, so p without a shift may differ a little from that of the planned analysis. It is not "
+                "adjusted for other "
+                "tests; with arms, the first treated arm is shifted, from missing at random."
             ),
         ),
     )
@@ -184,7 +187,7 @@ def section_checklist(study: Study, sections: Iterable[Section]) -> Section:
     randomised = protocol.design.randomised and protocol.design.kind != "single-arm"
     checklist = load_checklist("consort2025" if randomised else "trend")
     titles = OWN_ANCHORS | {section.id: section.title for section in sections}
-    table = fill_checklist(checklist, titles, lambda key: is_said(protocol, key))
+    table = fill_checklist(checklist, titles, lambda key: is_said(study, key))
     n_missing = int(table["status"].str.starts_with("missing").sum())
     caption = f"{checklist.name}: where each item stands"
     return Section(
@@ -201,9 +204,11 @@ def section_checklist(study: Study, sections: Iterable[Section]) -> Section:
     )
 
 
-def is_said(protocol: Protocol, key: str) -> bool:
-    """Whether the study folder says something under a dotted key of protocol.toml."""
-    value: Any = protocol
+def is_said(study: Study, key: str) -> bool:
+    """Whether the study folder says something under a dotted key of protocol.toml, or has a file."""
+    if key == RISK_OF_BIAS:
+        return study.bias is not None
+    value: Any = study.protocol
     for part in key.split("."):
         value = getattr(value, part, None)
         if value is None:

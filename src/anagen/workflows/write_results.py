@@ -49,12 +49,14 @@ def write_results(out: Path, results: StudyResults, verdict: Verdict, content: R
 
 def _write_shown(out: Path, content: ReportContent) -> None:
     """Give every table and figure of the report a file of its own, and take away those of an earlier run."""
-    written = set()
+    written: set[Path] = set()
     for folder in (TABLES, FIGURES):
         (out / folder).mkdir(exist_ok=True)
     for section in content.sections:
         for caption, table in section.tables.items():
             path = out / TABLES / f"{section.id}-{_slug(caption)}.csv"
+            if path in written:  # long captions that begin alike
+                path = path.with_stem(f"{path.stem}-{len(written)}")
             _write(path, table.write_csv())
             written.add(path)
         for figure in section.figures:
