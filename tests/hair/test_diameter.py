@@ -73,6 +73,26 @@ def test_a_hair_hidden_by_its_neighbour_has_no_diameter():
     assert all("diameter-touching" in flags for flags in fit.flags)
 
 
+def test_hairs_with_a_narrow_gap_between_have_diameters():
+    rng = np.random.default_rng(4)
+    cols = np.arange(160) + np.zeros((90, 1))
+    pair = sum(erf((cols - low) / 2) - erf((cols - high) / 2) for low, high in ((60, 74), (80, 96))) / 2
+    grey = (0.7 - 0.5 * pair + rng.normal(0, 0.01, pair.shape)).astype(np.float32)
+    paths = [np.array([[5.0, 66.5], [85.0, 66.5]]), np.array([[5.0, 87.5], [85.0, 87.5]])]
+    fit = fit_diameters(grey, paths, um_per_px=UM, blur_sigma_px=math.sqrt(2))
+    assert fit.diameter_um == pytest.approx([70.0, 80.0], abs=3.0)
+
+
+def test_a_hair_is_not_taken_for_its_own_bright_line():
+    field = bar_field(
+        np.random.default_rng(5), sigma_px=1.5, noise=0.01, um_per_px=UM, glare=1.2, diameters_um=(50, 110)
+    )
+    fit = fit_diameters(field.image, field.paths, um_per_px=UM)
+    error = fit.diameter_um - field.diameter_um
+    assert np.isfinite(error).mean() > 0.9
+    assert np.nanmax(np.abs(error)) < 15.0
+
+
 def test_a_hair_outside_the_image_has_no_diameter(plain):
     fit = fit_diameters(plain.image, [*plain.paths, plain.paths[0] - 2000.0], um_per_px=UM)
     assert np.isnan(fit.diameter_um[-1])

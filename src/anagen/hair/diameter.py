@@ -7,11 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from anagen.errors import InputError
-from anagen.hair.bar_profile import MAX_ITERATIONS, ProfileFit, ProfileShape, fit_bar
-from anagen.hair.strip import BIN_PX, Strip, collect_strip, paint_owners, resample_path
+from anagen.hair.bar_profile import MAX_ITERATIONS, N_SHAPE, BarState, ProfileFit, fit_bar, profile_table
+from anagen.hair.first_width import choose_channel, look_first
+from anagen.hair.strip import (
+    BIN_PX,
+    BIN_UM,
+    HairPixels,
+    KnownHairs,
+    Strip,
+    bin_pixels,
+    gather_pixels,
+    measure_gaps,
+    resample_path,
+)
 
 DIAMETER_UNRESOLVED = "diameter-unresolved"
 DIAMETER_TOUCHING = "diameter-touching"
@@ -20,15 +30,18 @@ DIAMETER_GLARE = "diameter-glare"
 ROOT_FRACTION, TIP_FRACTION = 0.2, 0.1
 """Ends left out: the root end sinks into the skin and is defocused, the cut tip is rounded by the blur."""
 
-WIDEST_UM = 160.0
-"""Beyond the thickest scalp hairs (about 120 um); sets how far from the line the profiles reach."""
+REACH_UM = 110.0
+"""How far from its line a hair is looked at: half of the thickest scalp hair (about 120 um) and skin beside it."""
 
-START_BLUR_UM = 12.0
-"""Smooths the first look across a hair, so that a glare line does not pass for the hair or split it in two."""
+OVERHANG_UM = 25.0
+"""How much longer than its path a hair may be; its neighbours' pixels there are not trusted."""
 
-SEGMENT_PX = 12.0
-"""Longer than the 8 px blocks of JPEG and than any demosaicking or resampling kernel, so that segments are nearly
-independent; short enough that a hair's bend inside one is small."""
+START_BLUR_UM = 8.0
+"""Where the blur of the first fit starts."""
+
+SEGMENT_PX, SEGMENT_UM = (12.0, 24.0), 60.0
+"""Length of a segment, and the least and most pixels it may span. Longer than the 8 px blocks of JPEG and than any
+demosaicking or resampling kernel, so that segments are nearly independent; short enough that a bend inside is small."""
 
 MAX_RELATIVE_SD = 0.30
 """A hair whose width is known to no better than this is unresolved."""
@@ -40,22 +53,61 @@ its second moment: no image says the width then, whatever its noise."""
 WIDE_IN_SIGMA = 3.5
 """Hairs wider than this show their blur and their width apart; the image's blur is learnt from them."""
 
-SHAPES = tuple(
-    ProfileShape(gamma, absorbance) for gamma in (1.0, 2.2) for absorbance in (math.inf, 12.0, 6.0, 3.5, 2.2, 1.5, 1.0)
-)
-"""The candidates for an image: transfer linear or sRGB-like; hair opaque to translucent."""
+GLARE_IN_SIGMA = 3.0
+"""A glare line is looked for in hairs wider than this."""
 
-GLARE_WIDTHS = (0.15, 0.25, 0.4)
-"""Candidate widths of the glare line over the hair's."""
+GAP_IN_SIGMA = 0.4
+"""Narrowest gap between two hairs in units of the blur: it leaves a dip of 0.4 / sqrt(2 pi) = 16 % of the contrast.
+Without one, nothing says where one hair ends and the other begins."""
 
-MAX_SHAPE_HAIRS = 16
+WIDEST_UM = 150.0
+"""No scalp hair is wider (the thickest are about 120 um)."""
+
+GAMMAS = (1.0, 2.2)
+"""Candidates for an image's transfer curve: linear, or like sRGB."""
+
+LOST = 50.0
+"""A hair whose likelihood falls by more (twice its logarithm) where the absorption is held has lost its way."""
+
+ONE_VOTE = 15.0
+"""The most, in twice the log-likelihood, that one hair may say for a transfer curve: it may lie beside a shadow."""
+
+LINEAR_ODDS = 60.0
+"""Twice the log odds for the first curve: it is left only where hairs say so together and loudly. High, since what the
+model leaves out is common to all hairs; sharp linear-light images exceed it three times."""
+
+MAX_CLEAR_HAIRS = 12
+"""So many tell what all hairs have in common."""
+
+ABSORPTION_PER_UM, ABSORPTION_SPREAD = 0.2, 1.0
+"""What is taken of the absorption of hair before the image is seen, as mean and standard deviation of its logarithm: so
+opaque that, where the image does not show the rim, a hair is nearly a flat bar. Own choice."""
+
+ABSORPTIONS_PER_UM = np.geomspace(0.0075, 0.48, 13)
+"""Candidates: the likelihoods of the best and its neighbours are joined by a parabola."""
+
+HAIR_TO_HAIR = 0.15
+"""Spread of log absorption between the hairs of one head: own choice."""
+
+_IS_ABSORPTION = np.arange(N_SHAPE) == 2
+
+SHADE, SHADE_SPREAD = 0.15, 0.12
+"""What is known of the shade before the image is seen: light from all sides leaves none, light along the view 1."""
+
+GLARE_PLACE, GLARE_LOG_WIDTH, GLARE_SOFTNESS = (0.0, 0.12), (math.log(0.28), 0.2), (0.3, 0.2)
+"""Mean and spread of the glare line's place over the hair's width, of the log of its width over it, of its softness."""
+
+SLOPE_PER_UM = 0.0005
+"""Standard deviation of the background's slope, in light per um: 5 % over 100 um."""
 
 UNKNOWN_BLUR = (math.log(2.0), 1.5)
 """Log blur of an image without wide hairs: 0.4 to 9 px within a standard deviation. Thin hairs do not resolve then."""
 
-MODEL_FLOOR = 0.018
-"""Relative error left by the model itself (Gaussian blur, one shape for all hairs): set so that the intervals cover on
-this package's own renderer (`benchmarks/hair_diameter.py`); not yet confirmed on another."""
+MODEL_FLOOR = 0.012
+"""Relative error left by the model itself (Gaussian blur, round hairs): set so that the intervals cover on the two
+renderers of `benchmarks/hair_diameter.py`; not yet confirmed on another."""
+
+TABLE_SIZE = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,8 +132,10 @@ class DiameterFit:
         Blur at each hair; NaN where not fitted.
     contrast : ndarray, shape (n,)
         Depth of each hair in linear light, 0 to 1; negative for one darker than the skin, NaN where not fitted.
-    gamma, absorbance : float
-        The profile shape that the image's wide hairs chose (see `ProfileShape`).
+    gamma : float
+        Light is the grey value to this power: 1 for a linear camera, about 2.2 for sRGB; chosen by the wide hairs.
+    absorption_per_um : float
+        Of the image's hairs: a chord of x um lets exp(-absorption x) of the light through. NaN if unknown.
     """
 
     diameter_um: np.ndarray
@@ -92,27 +146,49 @@ class DiameterFit:
     hair_blur_px: np.ndarray
     contrast: np.ndarray
     gamma: float = 1.0
-    absorbance: float = math.inf
+    absorption_per_um: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Lines:
+    """All centre lines one after another, somewhat longer than the paths, and which part of each is measured."""
+
+    points: np.ndarray
+    first_step: np.ndarray
+    steps: np.ndarray
+    hair_of_step: np.ndarray
+    n_segments: np.ndarray
+
+
+@dataclass(slots=True, eq=False)
 class _Trace:
     """One hair on its way through the passes."""
 
-    line: np.ndarray
-    offset: np.ndarray
-    width_px: float
-    sigma_px: float
-    glare_width: float = 0.0
+    shape: np.ndarray
+    glare: bool
     fit: ProfileFit | None = None
 
+    @property
+    def width_px(self) -> float:
+        return math.exp(self.shape[0])
 
-@dataclass(frozen=True, slots=True)
-class _ShapeChoice:
-    """The image's profile shape, and how far the plausible others would move a width."""
+    @property
+    def sigma_px(self) -> float:
+        return math.exp(self.shape[1])
 
-    shape: ProfileShape
-    doubt_px: float
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prior:
+    """What the image as a whole says of a hair's shape."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+    gamma: float
+    slope_sd: float
+    um_per_px: float
+    noise: float = 0.01
+    inflation: float = 1.0
+    doubt: float = 0.0
 
 
 def fit_diameters(
@@ -126,11 +202,11 @@ def fit_diameters(
 ) -> DiameterFit:
     """Fit the diameter of every hair from its cross profiles.
 
-    Each hair is a bar convolved with a Gaussian on a sloping background, fitted to the raw pixels of its middle part;
-    pixels that another hair's tube covers are left out. The blur is learnt from the hairs that are wide enough to
-    show it, and then binds the thin ones as a prior (mean and spread between hairs); so the uncertainty of the blur
-    is part of each diameter's. The transfer curve and the roundness of the profile are chosen once an image, by
-    the likelihood of its wide hairs.
+    Each hair is an absorbing cylinder convolved with a Gaussian on a sloping background, fitted to the raw pixels of
+    its middle part. What touching neighbours add is taken off, and pixels where hairs overlap are left out. Blur and
+    absorption are learnt from the hairs that are wide enough to show them, and then bind the others as a
+    prior (mean and spread between hairs), so that their uncertainty is part of each diameter's. The transfer curve
+    is chosen once an image, by the likelihood of its wide hairs.
 
     Parameters
     ----------
@@ -138,7 +214,7 @@ def fit_diameters(
         RGB or grey; floating point grey from 0 to 1 is taken as well.
     paths_px : sequence of ndarray, each of shape (n >= 2, 2)
         Centre lines (row, col), root first, good to about 2 px. Give all hairs of the image, so that neighbours can
-        be left out.
+        be told apart.
     um_per_px : float
         Scale, above 0.
     blur_sigma_px : float, optional
@@ -159,25 +235,25 @@ def fit_diameters(
     ----------
     docs/methods/hair-diameter.md has the equations, the assumptions and the validation.
     """
-    grey = _to_grey(image)
+    pixels = _to_channels(image)
     _check(um_per_px, root_fraction, tip_fraction)
     if len(paths_px) == 0:
-        return _collect([], um_per_px, (math.nan, math.nan), _ShapeChoice(ProfileShape(), 0.0))
-    full = [resample_path(path) for path in paths_px]
-    middle = [_middle(line, root_fraction, tip_fraction) for line in full]
-    widest = WIDEST_UM / um_per_px
-    traces = [_start(grey, line, widest) for line in middle]
-    owner = _paint(grey, full, traces)
-    traces = _align(grey, owner, traces)
-    owner = _paint(grey, full, traces)
-    strips = [_strip(grey, owner, trace, k) for k, trace in enumerate(traces)]
-    traces = [_try_glare(strip, _fit(strip, trace)) for strip, trace in zip(strips, traces, strict=True)]
-    choice = _choose_shape(strips, traces)
-    free = [_fit(strip, trace, choice.shape) for strip, trace in zip(strips, traces, strict=True) if _is_wide(trace)]
-    blur = _learn_blur(free) if blur_sigma_px is None else (math.log(blur_sigma_px), 0.02)
-    prior = blur if math.isfinite(blur[0]) else UNKNOWN_BLUR
-    traces = [_fit(strip, trace, choice.shape, prior) for strip, trace in zip(strips, traces, strict=True)]
-    return _collect(traces, um_per_px, blur, choice)
+        return _collect([], _Prior(np.full(N_SHAPE, np.nan), np.full(N_SHAPE, np.nan), 1.0, 1.0, um_per_px), um_per_px)
+    lines = _lay_lines(paths_px, um_per_px, root_fraction, tip_fraction)
+    reach = REACH_UM / um_per_px
+    weights = choose_channel(pixels, lines.points, lines.first_step, lines.steps, um_per_px)
+    strips = _Strips(gather_pixels(pixels, weights, lines.points, lines.first_step, reach), lines, reach, um_per_px)
+    look = look_first(strips.pixels, lines.steps, um_per_px, reach)
+    strips.shift(look.shift_um / um_per_px)
+    prior = _before_seeing(um_per_px)
+    traces = [
+        _begin(width, prior, um_per_px, glare=bool(glare))
+        for width, glare in zip(look.width_um, look.glare, strict=True)
+    ]
+    prior = _align(strips, traces, prior)
+    prior = _learn(strips, traces, prior, blur_sigma_px)
+    _settle(strips, traces, prior)
+    return _collect(traces, prior, um_per_px)
 
 
 def _check(um_per_px: float, root_fraction: float, tip_fraction: float) -> None:
@@ -190,159 +266,306 @@ def _check(um_per_px: float, root_fraction: float, tip_fraction: float) -> None:
         )
 
 
-def _to_grey(image: np.ndarray) -> np.ndarray:
-    """Luma (ITU-R BT.601, the channel that JPEG keeps at full resolution), 0 to 1; clipped pixels become 1."""
+def _to_channels(image: np.ndarray) -> np.ndarray:
     pixels = np.asarray(image)
     if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
-        grey = pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32) / np.float32(255)
-        grey[(pixels >= 254).all(axis=2)] = 1.0
-        return np.ascontiguousarray(grey, dtype=np.float32)
+        return np.ascontiguousarray(pixels)
     if pixels.ndim == 2 and pixels.dtype == np.uint8:
-        return np.ascontiguousarray(pixels / np.float32(255), dtype=np.float32)
+        return np.ascontiguousarray(pixels[:, :, None])
     if pixels.ndim == 2 and np.issubdtype(pixels.dtype, np.floating):
-        return np.ascontiguousarray(pixels, dtype=np.float32)
+        return np.ascontiguousarray(pixels[:, :, None], dtype=np.float32)
     raise InputError(
         f"image must be uint8 of shape (H, W, 3) or (H, W), or floating grey of shape (H, W), got {pixels.dtype} "
         f"{pixels.shape}"
     )
 
 
-def _middle(line: np.ndarray, root_fraction: float, tip_fraction: float) -> np.ndarray:
-    n_steps = len(line) - 1
-    first, last = math.floor(n_steps * root_fraction), math.ceil(n_steps * (1 - tip_fraction))
-    return np.asarray(line[first : max(last, first + 1) + 1])
+def _lay_lines(paths_px: Sequence[np.ndarray], um_per_px: float, root_fraction: float, tip_fraction: float) -> _Lines:
+    over = max(round(OVERHANG_UM / um_per_px), 1)
+    segment = min(max(SEGMENT_PX[0], SEGMENT_UM / um_per_px), SEGMENT_PX[1])
+    points, first_step, steps, n_segments = [], [0], [], []
+    for path in paths_px:
+        line = resample_path(path)
+        beyond = np.arange(1, over + 1)[:, None]
+        before = line[0] - beyond[::-1] * (line[1] - line[0])
+        after = line[-1] + beyond * (line[-1] - line[-2])
+        points += [before, line, after]
+        n_steps = len(line) - 1
+        low, high = math.floor(n_steps * root_fraction), math.ceil(n_steps * (1 - tip_fraction))
+        high = min(max(high, low + 1), n_steps)
+        low = min(low, high - 1)
+        steps.append((first_step[-1] + over + low, first_step[-1] + over + high))
+        first_step.append(first_step[-1] + n_steps + 2 * over)
+        n_segments.append(max(round((high - low) / segment), 1))
+    first = np.array(first_step, dtype=np.int64)
+    hair_of_step = np.repeat(np.arange(len(first) - 1, dtype=np.int32), np.diff(first))
+    return _Lines(np.concatenate(points), first, np.array(steps), hair_of_step, np.array(n_segments))
 
 
-def _start(grey: np.ndarray, line: np.ndarray, widest_px: float) -> _Trace:
-    """Take the first width from the mean profile."""
-    no_owner = np.full(grey.shape, -1, dtype=np.int32)
-    strip = collect_strip(grey, no_owner, line, 0, half_width_px=widest_px, segment_px=len(line))
-    smooth = START_BLUR_UM * widest_px / WIDEST_UM
-    width = _first_width(strip.distance_px, strip.value, smooth)
-    return _Trace(line, np.zeros(len(line) - 1), max(0.8 * width, 1.0), max(0.15 * width, 0.8))
+class _Strips:
+    """The pixels of all hairs, and what the last pass knew of each hair: bins them for the next one."""
+
+    def __init__(self, pixels: HairPixels, lines: _Lines, reach_px: float, um_per_px: float) -> None:
+        self.pixels, self.lines, self.reach_px = pixels, lines, reach_px
+        self.bin_px = max(BIN_PX, BIN_UM / um_per_px)
+        self.apart_px, self.whose = measure_gaps(pixels, lines.hair_of_step, lines.steps, lines.n_segments)
+        n_hairs, n_steps = len(lines.steps), len(lines.hair_of_step)
+        self.known = KnownHairs(
+            offset_px=np.zeros(n_steps, dtype=np.float32),
+            depth=np.full(n_steps, np.nan, dtype=np.float32),
+            width_px=np.ones(n_hairs),
+            sigma_px=np.ones(n_hairs),
+            table=np.zeros((n_hairs, TABLE_SIZE)),
+            reach_px=reach_px,
+            hair_of_step=lines.hair_of_step,
+            gamma=1.0,
+            noise=0.01,
+        )
+
+    def shift(self, by_px: np.ndarray) -> None:
+        """Move whole lines along their normals."""
+        self.known.offset_px[:] += by_px[self.lines.hair_of_step].astype(np.float32)
+
+    def learn(self, traces: list[_Trace], prior: _Prior) -> None:
+        """Keep what neighbours must know; no tube is wider than the image's wide hairs."""
+        width = np.array([trace.width_px for trace in traces])
+        sigma = np.array([trace.sigma_px for trace in traces])
+        self.known.width_px[:] = np.minimum(width, 1.3 * np.median(width))
+        self.known.sigma_px[:] = np.minimum(sigma, 1.5 * np.median(sigma))
+        self.known = replace(self.known, gamma=prior.gamma, noise=prior.noise)
+        seen = [t.fit.contrast for t in traces if t.fit is not None and t.fit.n_segments_used]
+        guess = float(np.median(seen)) if seen else math.nan
+        for k, trace in enumerate(traces):
+            self.known.table[k] = profile_table(trace.shape, self.reach_px, TABLE_SIZE)
+            first, last = self.lines.first_step[k], self.lines.first_step[k + 1]
+            if trace.fit is not None and trace.fit.n_segments_used:
+                self.known.depth[first:last] = self._along(k, trace.fit.depth)
+            else:
+                self.known.depth[first:last] = guess
+
+    def separate(self, k: int, trace: _Trace) -> np.ndarray:
+        """Which segments of a hair do not overlap the nearest other one."""
+        n = int(self.lines.n_segments[k])
+        half = np.where(self.whose[k, :n] >= 0, 0.5 * self.known.width_px[self.whose[k, :n]], 0.0)
+        return np.asarray(self.apart_px[k, :n] > half + 0.5 * trace.width_px + GAP_IN_SIGMA * trace.sigma_px)
+
+    def has_neighbour(self, k: int) -> bool:
+        """Whether another line runs so near that its blur reaches this hair."""
+        return bool((self.whose[k] >= 0).any())
+
+    def align(self, k: int, trace: _Trace) -> None:
+        """Shift a line onto the middle of the fitted bars."""
+        if trace.fit is None or not trace.fit.n_segments_used:
+            return
+        centre = np.where(np.abs(trace.fit.centre_px) < 2.0 + 0.5 * trace.width_px, trace.fit.centre_px, np.nan)
+        if np.isfinite(centre).any():
+            first, last = self.lines.first_step[k], self.lines.first_step[k + 1]
+            self.known.offset_px[first:last] += self._along(k, centre)
+
+    def _along(self, k: int, value: np.ndarray) -> np.ndarray:
+        """Segments' values at each step of the line: piecewise linear."""
+        known = np.isfinite(value)
+        low, high = self.lines.steps[k]
+        at = low + (np.arange(len(value)) + 0.5) * (high - low) / len(value)
+        steps = np.arange(self.lines.first_step[k], self.lines.first_step[k + 1]) + 0.5
+        return np.asarray(np.interp(steps, at[known], value[known]), dtype=np.float32)
+
+    def bin(self, k: int, trace: _Trace, *, hide: bool) -> Strip:
+        low, high = self.lines.steps[k]
+        return bin_pixels(
+            self.pixels, self.known, k,
+            steps=(int(low), int(high)),
+            n_segments=int(self.lines.n_segments[k]),
+            half_width_px=min(0.75 * trace.width_px + 4.0 * trace.sigma_px + 3.0, self.reach_px),
+            bin_px=self.bin_px,
+            hide_px=2.0 * trace.sigma_px if hide else None,
+        )  # fmt: skip
 
 
-def _first_width(distance: np.ndarray, value: np.ndarray, smooth_px: float) -> float:
-    """Full width, at a third of the depth, of what lies under the line: a third spans a faint glare line."""
-    if len(distance) < 8:
-        return 4.0
-    order = np.argsort(distance)
-    d, level = distance[order], gaussian_filter1d(value[order], smooth_px / BIN_PX)
-    depth = level - float(np.median(level))
-    near = np.flatnonzero(np.abs(d) < max(0.2 * np.abs(d).max(), 2.0))
-    if len(near) == 0:
-        return 4.0
-    top = int(near[int(np.argmax(np.abs(depth[near])))])
-    outside = depth / depth[top] < 1 / 3 if depth[top] != 0 else np.ones(len(d), dtype=bool)
-    left, right = d[:top][outside[:top]], d[top:][outside[top:]]
-    return float(right[0] - left[-1]) if len(left) and len(right) else float(np.ptp(d) / 4)
+def _before_seeing(um_per_px: float) -> _Prior:
+    glare = (GLARE_PLACE, GLARE_LOG_WIDTH, GLARE_SOFTNESS)
+    log_blur, log_absorption = math.log(START_BLUR_UM / um_per_px), math.log(ABSORPTION_PER_UM * um_per_px)
+    mean = np.array([0.0, log_blur, log_absorption, SHADE, *(of[0] for of in glare)])
+    sd = np.array([math.inf, 0.8, ABSORPTION_SPREAD, SHADE_SPREAD, *(of[1] for of in glare)])
+    return _Prior(mean, sd, 1.0, SLOPE_PER_UM * um_per_px, um_per_px)
 
 
-def _paint(grey: np.ndarray, full: list[np.ndarray], traces: list[_Trace]) -> np.ndarray:
-    """Mark each hair's tube: half its width and two blurs."""
-    width = np.array([trace.width_px for trace in traces])
-    sigma = np.array([trace.sigma_px for trace in traces])
-    # Where a pair touches, the first width is that of both: no tube is wider than the image's wide hairs.
-    radius = 0.5 * np.minimum(width, 1.3 * np.median(width)) + 2.0 * np.minimum(sigma, 1.5 * np.median(sigma))
-    return paint_owners((grey.shape[0], grey.shape[1]), full, radius)
-
-
-def _strip(grey: np.ndarray, owner: np.ndarray, trace: _Trace, index: int) -> Strip:
-    reach = 0.75 * trace.width_px + 4.0 * trace.sigma_px + 3.0
-    return collect_strip(
-        grey, owner, trace.line, index, half_width_px=reach, segment_px=SEGMENT_PX, offset_px=trace.offset,
-        saturated_above=254 / 255,
-    )  # fmt: skip
+def _begin(width_um: float, prior: _Prior, um_per_px: float, *, glare: bool) -> _Trace:
+    shape = prior.mean.copy()
+    shape[0] = math.log(width_um / um_per_px)
+    shape[1] = max(min(shape[1], shape[0] - 1.0), math.log(0.7))
+    return _Trace(shape, glare)
 
 
 def _fit(
     strip: Strip,
     trace: _Trace,
-    shape: ProfileShape = SHAPES[0],
-    prior: tuple[float, float] = (0.0, math.inf),
+    prior: _Prior,
     max_iterations: int = MAX_ITERATIONS,
+    allowed: np.ndarray | None = None,
+    exactly: np.ndarray | None = None,
 ) -> _Trace:
-    fit = fit_bar(
-        strip, width_px=trace.width_px, sigma_px=trace.sigma_px, shape=shape, log_sigma_prior=prior,
-        glare_width=trace.glare_width, max_iterations=max_iterations,
-    )  # fmt: skip
+    sd = prior.sd / math.sqrt(prior.inflation)
+    state = BarState(trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd)
+    fit = fit_bar(strip, state, allowed=allowed, exactly=exactly, max_iterations=max_iterations)
     if fit.n_segments_used == 0:
-        return replace(trace, fit=fit)
-    width = min(max(math.exp(fit.log_width), 0.5), 4 * trace.width_px)
-    sigma = min(max(math.exp(fit.log_sigma), 0.4), 4 * trace.sigma_px)
-    return replace(trace, fit=fit, width_px=width, sigma_px=sigma)
+        return _Trace(trace.shape, trace.glare, fit)
+    shape = fit.shape.copy()
+    shape[0] = np.clip(shape[0], math.log(0.5), trace.shape[0] + 1.4)
+    shape[1] = np.clip(shape[1], math.log(0.4), trace.shape[1] + 1.4)
+    return _Trace(shape, trace.glare, fit)
 
 
-def _align(grey: np.ndarray, owner: np.ndarray, traces: list[_Trace]) -> list[_Trace]:
-    """Shift each centre line onto the middle of the fitted bars, twice."""
-    weak = (0.5, 0.8)
+def _align(strips: _Strips, traces: list[_Trace], prior: _Prior) -> _Prior:
+    """Shift each centre line onto the middle of the fitted bars, twice; the blur's first guess becomes the image's."""
     for _ in range(2):
-        aligned = []
-        for index, trace in enumerate(traces):
-            strip = _strip(grey, owner, trace, index)
-            moved = _fit(strip, trace, prior=weak, max_iterations=8)
-            aligned.append(replace(moved, offset=trace.offset + _spread_centres(moved, len(trace.offset))))
-        traces = aligned
-    return traces
+        strips.learn(traces, prior)
+        for k, trace in enumerate(traces):
+            traces[k] = _fit(strips.bin(k, trace, hide=True), trace, prior, max_iterations=8)
+        for k, trace in enumerate(traces):
+            strips.align(k, trace)
+        known = [trace for trace in traces if trace.fit is not None and trace.fit.n_segments_used]
+        if known:
+            mean = prior.mean.copy()
+            mean[1] = np.median([trace.shape[1] for trace in known])
+            noise = float(np.median([trace.fit.noise for trace in known if trace.fit is not None]))
+            prior = replace(prior, mean=mean, noise=max(noise, 1e-3))
+    return prior
 
 
-def _spread_centres(trace: _Trace, n_steps: int) -> np.ndarray:
-    """Centre shift at each step of the line: piecewise linear through the segments' centres."""
-    if trace.fit is None:
-        return np.zeros(n_steps)
-    centre = trace.fit.centre_px
-    known = np.isfinite(centre) & (np.abs(centre) < 1.0 + trace.width_px)
-    if not known.any():
-        return np.zeros(n_steps)
-    at = (np.arange(len(centre)) + 0.5) * n_steps / len(centre)
-    return np.asarray(np.interp(np.arange(n_steps) + 0.5, at[known], centre[known]))
+def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: float | None) -> _Prior:
+    """Fit every hair freely; learn what the clearest have in common, under either transfer curve.
 
-
-def _try_glare(strip: Strip, trace: _Trace) -> _Trace:
-    """Keep the glare line where it is worth its parameters (BIC) and has the sign opposite to the hair's contrast."""
-    fit = trace.fit
-    if fit is None or not fit.n_segments_used or trace.width_px < 3.0 * trace.sigma_px:
-        return trace
-    trials = [_fit(strip, replace(trace, glare_width=width), max_iterations=12) for width in GLARE_WIDTHS]
-    best = min(trials, key=lambda trial: math.inf if trial.fit is None else trial.fit.cost)
-    shiny = best.fit
-    if shiny is None or not shiny.n_segments_used:
-        return trace
-    penalty = (shiny.n_segments_used + 1) * math.log(shiny.n_bins)
-    opposite = shiny.glare * shiny.contrast < 0 and abs(shiny.glare) > 0.1 * abs(shiny.contrast)
-    return best if opposite and shiny.cost + penalty + 10 < fit.cost else trace
-
-
-def _choose_shape(strips: list[Strip], traces: list[_Trace]) -> _ShapeChoice:
-    """Take the candidate of the highest total likelihood over the image's clearest wide hairs.
-
-    The doubt weighs each other candidate's shift of the mean width by the chance that it is no worse, from the
-    scatter between hairs of the difference in likelihood (Vuong 1989, Econometrica 57:307, eq. 5.1).
+    The curve of the higher total likelihood is kept. The chance of the other one comes from the scatter between hairs
+    of the difference in likelihood (Vuong 1989, Econometrica 57:307, eq. 5.1).
     """
+    strips.learn(traces, prior)
+    binned = [strips.bin(k, trace, hide=True) for k, trace in enumerate(traces)]
+    free = replace(prior, sd=np.where(np.arange(N_SHAPE) == 1, math.inf, prior.sd))
+    _judge_glare(binned, traces, free)
+    free = replace(free, inflation=1.0)
+    inflation = _inflation(traces)
     wide = [k for k, trace in enumerate(traces) if _is_wide(trace)]
-    dull = [k for k in wide if not traces[k].glare_width]
-    # A glare line and a rounded profile look alike: where most hairs shine they are taken as opaque.
-    shiny = len(dull) < 0.7 * len(wide)
-    wide = sorted(wide if shiny else dull, key=lambda k: _log_width_variance(traces[k]))[:MAX_SHAPE_HAIRS]
-    if not wide:
-        return _ShapeChoice(ProfileShape(), 0.0)
-    shapes = tuple(shape for shape in SHAPES if math.isinf(shape.absorbance)) if shiny else SHAPES
-    fits = [[_fit(strips[k], traces[k], shape, max_iterations=12) for k in wide] for shape in shapes]
-    cost = np.array([[math.nan if trace.fit is None else trace.fit.cost for trace in row] for row in fits])
-    sound = np.isfinite(cost).all(axis=0)
+    clear = _clearest(traces, wide)
+    known_blur = None if blur_sigma_px is None else (math.log(blur_sigma_px), 0.02)
+    if not clear:
+        return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
+    views = [_learn_under(gamma, binned, {k: traces[k] for k in clear}, free, inflation) for gamma in GAMMAS]
+    excess = views[1].cost - views[0].cost
+    sound = np.isfinite(excess)
     if not sound.any():
-        return _ShapeChoice(ProfileShape(), 0.0)
-    cost = cost[:, sound]
-    width = np.array([[trace.width_px for trace in row] for row in fits])[:, sound]
-    best = int(np.argmin(cost.sum(axis=1)))
-    doubt2 = 0.0
-    for other in range(len(shapes)):
-        excess = cost[other] - cost[best]
-        z = excess.sum() / max(math.sqrt(len(excess)) * float(np.std(excess)), 1e-9)
-        doubt2 += (
-            float(np.median(width[other] - width[best])) ** 2 * 0.5 * math.erfc(z / math.sqrt(2)) * (other != best)
-        )
-    return _ShapeChoice(shapes[best], math.sqrt(doubt2))
+        return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
+    clipped = np.clip(excess[sound], -ONE_VOTE, ONE_VOTE)
+    support = float(clipped.sum())
+    second = support + LINEAR_ODDS < 0
+    # halved: what the model leaves out is common to all hairs
+    z = 0.5 * support / max(math.sqrt(len(clipped)) * float(np.std(clipped)), 1e-9)
+    chance = 0.5 * math.erfc((-z if second else z) / math.sqrt(2))
+    moved = float(np.median((views[1].log_width - views[0].log_width)[sound]))
+    learnt = views[int(second)].prior
+    if known_blur is not None:
+        learnt = _with(learnt, 1, known_blur)
+    return replace(learnt, inflation=inflation, doubt=abs(moved) * math.sqrt(chance))
+
+
+def _with(prior: _Prior, which: int, of: tuple[float, float]) -> _Prior:
+    here = np.arange(N_SHAPE) == which
+    return replace(prior, mean=np.where(here, of[0], prior.mean), sd=np.where(here, of[1], prior.sd))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What the clearest hairs say together under one transfer curve; cost and log width of each."""
+
+    prior: _Prior
+    cost: np.ndarray
+    log_width: np.ndarray
+
+
+def _learn_under(gamma: float, binned: list[Strip], clear: dict[int, _Trace], free: _Prior, inflation: float) -> _View:
+    """Learn what hairs have in common: blur, shade, glare line, and the absorption under which all are likeliest."""
+    free = replace(free, gamma=gamma)
+    segments = {k: np.isfinite(trace.fit.depth) for k, trace in clear.items() if trace.fit is not None}
+    fits = {k: _fit(binned[k], clear[k], free, exactly=segments[k]) for k in segments}
+    known = [trace for trace in fits.values() if trace.fit is not None and trace.fit.n_segments_used]
+    prior = free
+    lit = [trace for trace in known if trace.glare]
+    for which in (4, 5, 6) if lit else ():
+        prior = _with(prior, which, _pool(lit, which, inflation, (free.mean[which], free.sd[which])))
+    grid = math.log(free.um_per_px) + np.log(ABSORPTIONS_PER_UM)
+    told = ((grid - free.mean[2]) / free.sd[2]) ** 2
+    tried: dict[int, list[_Trace]] = {}
+
+    def evaluate(i: int) -> float:
+        if i not in tried:
+            fixed = _with(prior, 2, (float(grid[i]), 1e-3))
+            starts = {k: _Trace(np.where(_IS_ABSORPTION, grid[i], fits[k].shape), fits[k].glare) for k in fits}
+            tried[i] = [_fit(binned[k], starts[k], fixed, 20, exactly=segments[k]) for k in fits]
+        excess = _costs(tried[i]) - free_cost
+        return float(told[i] + np.nansum(np.minimum(excess, LOST)) / inflation)
+
+    free_cost = _costs(list(fits.values()))
+    at = int(np.argmin(np.abs(grid - np.median([trace.shape[2] for trace in fits.values()]))))
+    step = 2
+    while step:
+        at = min(max(at, step), len(grid) - 1 - step)
+        move = (int(np.argmin([evaluate(i) for i in (at - step, at, at + step)])) - 1) * step
+        if move and step <= at + move <= len(grid) - 1 - step:
+            at += move
+        else:
+            at, step = at + move, step // 2
+    at = min(max(at, 1), len(grid) - 2)
+    low, middle, high = (evaluate(i) for i in (at - 1, at, at + 1))
+    gap, bend = grid[1] - grid[0], max(low - 2 * middle + high, 1e-3)
+    lean = float(np.clip((low - high) / (2 * bend), -1.0, 1.0))
+    spread = min(math.hypot(gap * math.sqrt(2 / bend), HAIR_TO_HAIR), float(free.sd[2]))
+    prior = _with(prior, 2, (float(grid[at] + lean * gap), spread))
+    best = [_fit(binned[k], one, prior, 20, exactly=segments[k]) for k, one in zip(fits, tried[at], strict=True)]
+    # blur and shade of each hair lean on its absorption: they are pooled where it is the same for all
+    prior = _with(prior, 1, _pool(best, 1, inflation, UNKNOWN_BLUR))
+    prior = _with(prior, 3, _pool(best, 3, inflation, (free.mean[3], free.sd[3])))
+    width = np.array([trace.shape[0] for trace in best])
+    cost = free_cost + np.minimum(_costs(best) - free_cost, LOST)
+    return _View(prior, cost, width)
+
+
+def _costs(traces: list[_Trace]) -> np.ndarray:
+    return np.array([math.nan if trace.fit is None else trace.fit.cost for trace in traces])
+
+
+def _judge_glare(binned: list[Strip], traces: list[_Trace], prior: _Prior) -> None:
+    """Fit every hair without and with a glare line; keep the lines where they are worth their parameters (BIC).
+
+    Light falls on all hairs of an image alike: where the wide hairs together ask for lines, each bright one is kept.
+    """
+    widest = math.log(WIDEST_UM / prior.um_per_px)
+    shiny: dict[int, _Trace] = {}
+    gain: dict[int, float] = {}
+    for k, trace in enumerate(traces):
+        traces[k] = plain = _fit(binned[k], _Trace(trace.shape, glare=False), prior)
+        if plain.fit is None or not plain.fit.n_segments_used:
+            continue
+        if max(trace.width_px, plain.width_px) < GLARE_IN_SIGMA * plain.sigma_px:
+            continue
+        shape = trace.shape.copy()
+        shape[4:] = prior.mean[4:]
+        lit = _fit(binned[k], _Trace(shape, glare=True), prior, exactly=np.isfinite(plain.fit.depth))
+        if lit.fit is None or not lit.fit.n_segments_used or lit.shape[0] > widest:
+            continue
+        if lit.fit.glare > 0.05 * abs(lit.fit.contrast) and lit.fit.glare < 2.5 * abs(lit.fit.contrast):
+            shiny[k] = lit
+            gain[k] = plain.fit.cost - lit.fit.cost - (lit.fit.n_segments_used + 2) * math.log(lit.fit.n_bins)
+    everywhere = sum(min(max(one, -30.0), 30.0) for one in gain.values()) > 0
+    for k, lit in shiny.items():
+        if everywhere or gain[k] > 0:
+            traces[k] = lit
+
+
+def _clearest(traces: list[_Trace], wide: list[int]) -> list[int]:
+    """Wide hairs whose width is known best, without those beside which something is left unexplained."""
+    noise = {k: fit.noise for k in wide if (fit := traces[k].fit) is not None}
+    quiet = [k for k in noise if noise[k] <= 1.3 * float(np.median(list(noise.values())))]
+    return sorted(quiet, key=lambda k: _variance(traces[k], 0))[:MAX_CLEAR_HAIRS]
 
 
 def _is_wide(trace: _Trace) -> bool:
@@ -350,33 +573,48 @@ def _is_wide(trace: _Trace) -> bool:
     return (
         fit is not None
         and fit.n_segments_used >= 2
-        and fit.log_width - fit.log_sigma > math.log(WIDE_IN_SIGMA)
-        and fit.covariance[1, 1] < 0.2**2
+        and fit.shape[0] - fit.shape[1] > math.log(WIDE_IN_SIGMA)
+        and fit.covariance[1, 1] < 0.3**2
     )
 
 
-def _log_width_variance(trace: _Trace) -> float:
-    return math.inf if trace.fit is None else float(trace.fit.covariance[0, 0])
+def _variance(trace: _Trace, which: int) -> float:
+    return math.inf if trace.fit is None else float(trace.fit.covariance[which, which])
 
 
-def _learn_blur(traces: list[_Trace]) -> tuple[float, float]:
-    """Mean and spread of log blur over the wide hairs, their own errors taken off (DerSimonian-Laird moments)."""
-    wide = [trace.fit for trace in traces if _is_wide(trace) and trace.fit is not None]
-    if not wide:
-        return math.nan, math.nan
-    log_sigma = np.array([fit.log_sigma for fit in wide])
-    variance = np.array([max(fit.covariance[1, 1], fit.robust_covariance[1, 1]) for fit in wide]) + 1e-6
-    middle = float(np.median(log_sigma))
-    keep = np.abs(log_sigma - middle) < 0.7
-    log_sigma, variance = log_sigma[keep], variance[keep]
+def _pool(traces: list[_Trace], which: int, inflation: float, before: tuple[float, float]) -> tuple[float, float]:
+    """Mean and spread of one shape parameter over hairs, their own errors taken off (DerSimonian-Laird moments).
+
+    What each hair's fit was told before (`before`, for the shade) is taken off first: information adds.
+    """
+    value = np.array([trace.shape[which] for trace in traces])
+    variance = np.array([_variance(trace, which) for trace in traces])
+    if which != 1:
+        told = 1 / before[1] ** 2
+        own = 1 / np.maximum(variance, 1e-9) - told
+        said = own > 0.5 * told
+        own = own[said]
+        value = (value[said] / variance[said] - before[0] * told) / own
+        variance = 1 / own
+    if len(value) == 0:
+        return before
+    variance = inflation * variance + 1e-6
+    middle = float(np.median(value))
+    keep = np.abs(value - middle) < np.maximum(0.7, 3.0 * np.sqrt(variance))
+    value, variance = value[keep], variance[keep]
     weight = 1 / variance
-    mean = float(weight @ log_sigma / weight.sum())
-    excess = float(weight @ (log_sigma - mean) ** 2) - (len(weight) - 1)
+    mean = float(weight @ value / weight.sum())
+    excess = float(weight @ (value - mean) ** 2) - (len(weight) - 1)
     scale = float(weight.sum() - (weight**2).sum() / weight.sum())
     spread2 = max(excess / scale, 0.0) if scale > 0 else 0.2**2
     weight = 1 / (variance + spread2)
-    mean = float(weight @ log_sigma / weight.sum())
-    return mean, math.sqrt(spread2 + 1 / weight.sum() + 0.01**2)
+    mean, mean_variance = float(weight @ value / weight.sum()), 1 / float(weight.sum())
+    if which != 1:
+        # the mean itself is held by what was known before
+        own_share = before[1] ** 2 / (before[1] ** 2 + mean_variance)
+        mean, mean_variance = own_share * mean + (1 - own_share) * before[0], own_share * mean_variance
+        spread2 = min(spread2, before[1] ** 2)
+    return mean, math.sqrt(spread2 + mean_variance + 0.01**2)
 
 
 def _inflation(traces: list[_Trace]) -> float:
@@ -389,21 +627,52 @@ def _inflation(traces: list[_Trace]) -> float:
     return max(float(np.mean(np.minimum(ratio, 20.0))), 1.0) if len(ratio) >= 5 else 1.5
 
 
-def _collect(traces: list[_Trace], um_per_px: float, blur: tuple[float, float], choice: _ShapeChoice) -> DiameterFit:
-    n, inflation, doubt_px = len(traces), _inflation(traces), choice.doubt_px
+def _settle(strips: _Strips, traces: list[_Trace], prior: _Prior) -> None:
+    """Fit all hairs under the image's prior, their neighbours taken off; again once the neighbours are known."""
+    typical = float(np.median([trace.shape[0] for trace in traces]))
+    for trace in traces:
+        trace.shape[1:4] = prior.mean[1:4]
+        if trace.fit is None or not trace.fit.n_segments_used:
+            trace.shape[0] = min(trace.shape[0], typical + 0.3)
+    again = list(range(len(traces)))
+    for turn in range(3):
+        strips.learn(traces, prior)
+        was = {k: traces[k].shape[0] for k in again}
+        for k in again:
+            traces[k] = _fit(
+                strips.bin(k, traces[k], hide=False), traces[k], prior, allowed=strips.separate(k, traces[k])
+            )
+        for k in again if turn < 2 else []:
+            strips.align(k, traces[k])
+        again = [
+            k for k in again if strips.has_neighbour(k) and (turn == 0 or abs(traces[k].shape[0] - was[k]) > 0.005)
+        ]
+    strips.learn(traces, prior)
+    for k, trace in enumerate(traces):
+        if trace.fit is not None and not (np.isfinite(trace.fit.depth) & strips.separate(k, trace)).any():
+            trace.fit = None
+
+
+def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterFit:
+    n = len(traces)
     diameter, sd, sigma, contrast = (np.full(n, np.nan) for _ in range(4))
     flags: list[tuple[str, ...]] = []
+    known_blur = prior.sd[1] < UNKNOWN_BLUR[1]
     for k, trace in enumerate(traces):
         fit = trace.fit
         if fit is None or fit.n_segments_used == 0:
             flags.append((DIAMETER_UNRESOLVED, DIAMETER_TOUCHING))
             continue
-        sigma[k], contrast[k] = math.exp(fit.log_sigma), fit.contrast
-        width = math.exp(fit.log_width)
-        relative = math.hypot(math.sqrt(inflation * fit.covariance[0, 0]), doubt_px / width, MODEL_FLOOR)
-        found = (DIAMETER_GLARE,) if trace.glare_width else ()
-        narrowest = NARROWEST_IN_SIGMA if math.isfinite(blur[0]) else WIDE_IN_SIGMA
-        if not relative < MAX_RELATIVE_SD or fit.log_width - fit.log_sigma < math.log(narrowest):
+        sigma[k], contrast[k] = math.exp(fit.shape[1]), fit.contrast
+        width = math.exp(fit.shape[0])
+        relative = math.sqrt(prior.inflation * fit.covariance[0, 0] + prior.doubt**2 + MODEL_FLOOR**2)
+        found = (DIAMETER_GLARE,) if trace.glare else ()
+        narrowest = NARROWEST_IN_SIGMA if known_blur else WIDE_IN_SIGMA
+        if (
+            not relative < MAX_RELATIVE_SD
+            or width * um_per_px > WIDEST_UM
+            or fit.shape[0] - fit.shape[1] < math.log(narrowest)
+        ):
             flags.append((DIAMETER_UNRESOLVED, *found))
             continue
         diameter[k] = width * um_per_px
@@ -413,10 +682,10 @@ def _collect(traces: list[_Trace], um_per_px: float, blur: tuple[float, float], 
         diameter_um=diameter,
         diameter_sd_um=sd,
         flags=tuple(flags),
-        blur_sigma_px=math.exp(blur[0]),
-        blur_spread=blur[1],
+        blur_sigma_px=math.exp(prior.mean[1]) if known_blur and n else math.nan,
+        blur_spread=float(prior.sd[1]) if known_blur else math.nan,
         hair_blur_px=sigma,
         contrast=contrast,
-        gamma=choice.shape.gamma,
-        absorbance=choice.shape.absorbance,
+        gamma=prior.gamma,
+        absorption_per_um=math.exp(prior.mean[2]) / um_per_px,
     )
