@@ -135,7 +135,7 @@ def measure_movie(
             "size: record longer, or a more concentrated sample"
         )
     blur = blur_coefficient(exposure_s, 1.0 / frames_per_s)
-    spectra = step_spectra(tracked.step_px, tracked.start)
+    spectra = step_spectra(tracked.step_px, tracked.start, tracked.room_px(seen.spots))
     noise = pooled_noise(
         spectra, tracked.sharpness_px2, blur=blur, max_step_px=reach_px, typical_px2=crowd.typical_variance_px2
     )

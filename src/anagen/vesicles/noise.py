@@ -94,4 +94,4 @@ def _take(spectra: StepSpectra, tracks: np.ndarray) -> StepSpectra:
     begins = spectra.start[:-1][tracks]
     start = np.concatenate([[0], np.cumsum(lengths)])
     index = np.repeat(begins - start[:-1], lengths) + np.arange(start[-1])
-    return StepSpectra(start, spectra.power_px2[index], spectra.cosine[index])
+    return StepSpectra(start, spectra.power_px2[index], spectra.cosine[index], spectra.room_px[index])
