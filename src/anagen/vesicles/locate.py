@@ -264,7 +264,7 @@ LOBE_APART, LOBE_PEAK = 2.6, 0.3
 RINGS = 1.5
 """Rings of a spot reach this far, in half sides of the box around it."""
 STANDS_OUT = 6.0
-"""A maximum near a spot must be this many times what is left around that spot in the median; noise alone gives 4.5 / 0.67."""
+"""A maximum near a spot must be this many times the median of what is left around that spot; noise alone has 0.67."""
 NARROWEST = 0.6
 """A speck beside a brighter spot and narrower than this part of a spot is noise on its flank."""
 WEAKEST = 0.6

@@ -76,12 +76,13 @@ def fit_mixture(like: np.ndarray, log_d: np.ndarray, tracks: LengthClasses, draw
     """Maximise the likelihood of all tracks less a penalty on the roughness of the log density.
 
     The penalty is the integral of the squared third derivative of the log density over log diameter: a log-normal of
-    any width costs nothing, so a size standard may be as narrow as it is, and every further peak must earn its cost. The
-    scale is not chosen but averaged over, each weighted by exp(log-likelihood - effective parameters) (Akaike weights).
+    any width costs nothing, so a size standard may be as narrow as it is, and every further peak must earn its cost.
+    The scale is not chosen but averaged over, each weighted by exp(log-likelihood - effective parameters) (Akaike
+    weights).
 
-    Small particles make short tracks, and short tracks say little: with one distribution of sizes for all of them, they
-    would follow the long tracks of the large particles. So the chance of a length class given the size is found too, as a
-    smooth function of size.
+    Small particles make short tracks, and short tracks say little: with one distribution of sizes for all of them,
+    they would follow the long tracks of the large particles. So the chance of a length class given the size is found
+    too, as a smooth function of size.
 
     Parameters
     ----------
@@ -101,8 +102,8 @@ def fit_mixture(like: np.ndarray, log_d: np.ndarray, tracks: LengthClasses, draw
 
     References
     ----------
-    Silverman BW, Ann Stat 1982;10:795 (the penalty); Laird N, J Am Stat Assoc 1978;73:805 (mixing distributions); Burnham
-    KP, Anderson DR, Sociol Methods Res 2004;33:261 (Akaike weights, and a factor for overdispersion).
+    Silverman BW, Ann Stat 1982;10:795 (the penalty); Laird N, J Am Stat Assoc 1978;73:805 (mixing distributions);
+    Burnham KP, Anderson DR, Sociol Methods Res 2004;33:261 (Akaike weights, and a factor for overdispersion).
     """
     basis, roughness = _log_density_basis(log_d)
     near = np.exp(-0.5 * ((log_d[:, None] - log_d) / LENGTH_SMOOTHING) ** 2)
@@ -114,7 +115,7 @@ def fit_mixture(like: np.ndarray, log_d: np.ndarray, tracks: LengthClasses, draw
         penalty = scale**5 / COST_OF_A_WAVE * roughness
         fit = _climb(like, tracks, basis, penalty, smoother, at, lengths)
         at, lengths = fit.at, fit.lengths
-        fits.append(_with_draws(fit, like, basis, penalty, tracks, draws))
+        fits.append(_with_draws(fit, basis, penalty, draws))
     log_weight = np.stack([one[1] for one in fits])
     weight = np.exp(log_weight - log_weight.max(axis=0))
     weight /= weight.sum(axis=0)
@@ -168,7 +169,7 @@ def _share(basis: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _chance(like: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    return np.maximum(like @ prior, np.float32(1e-30))
+    return np.asarray(np.maximum(like @ prior, np.float32(1e-30)))
 
 
 def _look(
@@ -234,12 +235,7 @@ def _information(fit: _Fit, penalty: np.ndarray) -> np.ndarray:
 
 
 def _with_draws(
-    fit: _Fit,
-    like: np.ndarray,
-    basis: np.ndarray,
-    penalty: np.ndarray,
-    tracks: LengthClasses,
-    draws: np.ndarray,
+    fit: _Fit, basis: np.ndarray, penalty: np.ndarray, draws: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shares of all tracks and of each draw, shape (1 + n_resamples, n), and the log weight of each."""
     inverse = np.linalg.inv(_information(fit, penalty))

@@ -11,7 +11,6 @@ from anagen.vesicles.drift import smooth_drift
 from anagen.vesicles.link import Spots, link_spots
 from anagen.vesicles.pairs import EnsembleSteps
 
-
 OUTERMOST = 0.001
 """Share of the spots, spread evenly, that tells where the frame ends for them."""
 
