@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import BSpline
 
-SCALES = (3.0, 0.4, 0.28, 0.2, 0.14, 0.1, 0.07)
+SCALES = (3.0, 0.4, 0.28, 0.2, 0.14, 0.1, 0.07, 0.05)
 """A wave of the log density of height 1 and of this width, in log diameter, costs one unit of log-likelihood; the first
 leaves nothing but log-normals."""
 COST_OF_A_WAVE = 1.66
 """Half the integral of the squared third derivative of exp(-x^2 / 2), 15 sqrt(pi) / 16."""
 KNOT_STEP = 0.05
-TRACKS_A_PARTICLE = 2.0
-"""Choosing the scale counts log-likelihoods by this less: one particle makes several tracks, which agree by more than
-chance."""
 MAX_STEPS = 40
 LARGEST_CHANGE = 2.0
 CONVERGED = 0.05
@@ -103,7 +100,7 @@ def fit_mixture(like: np.ndarray, log_d: np.ndarray, tracks: LengthClasses, draw
     References
     ----------
     Silverman BW, Ann Stat 1982;10:795 (the penalty); Laird N, J Am Stat Assoc 1978;73:805 (mixing distributions);
-    Burnham KP, Anderson DR, Sociol Methods Res 2004;33:261 (Akaike weights, and a factor for overdispersion).
+    Burnham KP, Anderson DR, Sociol Methods Res 2004;33:261 (Akaike weights).
     """
     basis, roughness = _log_density_basis(log_d)
     near = np.exp(-0.5 * ((log_d[:, None] - log_d) / LENGTH_SMOOTHING) ** 2)
@@ -245,4 +242,4 @@ def _with_draws(
     at = np.concatenate([fit.at[:, None], fit.at[:, None] + steps], axis=1)
     gain = np.concatenate([[0.0], 0.5 * np.sum(steps * slope, axis=0)])
     log_likelihood = np.concatenate([[fit.log_chance.sum()], draws.T @ fit.log_chance]) + gain
-    return _share(basis, at).T, log_likelihood / TRACKS_A_PARTICLE - n_parameters, fit.lengths
+    return _share(basis, at).T, log_likelihood - n_parameters, fit.lengths
