@@ -41,7 +41,7 @@ def _measure(tmp_path, movies, figure_folder=None):
     )
     assert progress.stages == [("Measuring", len(files))]
     assert progress.n_steps == len(files)
-    return results
+    return results.movies
 
 
 def test_each_movie_has_its_result_figures_and_record(tmp_path, frames):
