@@ -116,7 +116,9 @@ def test_depth_is_learned_from_the_frames_themselves():
     diameter = np.repeat([100.0, 200.0], 200_000)
     snr = 4.0 * (diameter / 100.0) ** 2 * np.exp(-2.0 * (4.0 * rng.random(diameter.size) - 2.0) ** 2)
     seen = snr > 1.0
-    profile = learn_depths(snr[seen], diameter[seen])
+    large = (diameter[seen] > 150.0).astype(float)
+    each = np.ones(len(large), int)
+    profile = learn_depths(snr[seen], each, np.stack([1.0 - large, large], axis=1), np.array([100.0, 200.0]))
     ratio = profile.depth_of_size(np.array([100.0]))[0] / profile.depth_of_size(np.array([200.0]))[0]
     assert ratio == pytest.approx(math.sqrt(math.log(4.0) / math.log(16.0)), rel=0.05)
     assert profile.power == pytest.approx(2.0, rel=0.1)
