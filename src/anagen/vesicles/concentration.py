@@ -104,9 +104,9 @@ def learn_depths(
 ) -> DepthProfile:
     """Find how brightness and depth grow with size.
 
-    No track is put into one class by its own size: the tracks in the midst of the depth are longer and their sizes more
-    certain, so those that look largest would be seen deeper than all the others of their kind. Each counts in every class
-    by the chance that it belongs there.
+    No track is put into one class by its own size: the tracks in the midst of the depth are longer and their sizes
+    more certain, so those that look largest would be seen deeper than all the others of their kind. Each counts in
+    every class by the chance that it belongs there.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _quantiles(ordered: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def size_classes(share: np.ndarray) -> np.ndarray:
-    """Cut a distribution into `N_CLASSES` of equal share: the part of each size that lies in each, shape (n, n_classes)."""
+    """Cut a distribution into `N_CLASSES` of equal share: the part of each size in each, shape (n, n_classes)."""
     after = np.cumsum(share) / share.sum()
     before = after - share / share.sum()
     edges = np.linspace(0.0, 1.0, N_CLASSES + 1)

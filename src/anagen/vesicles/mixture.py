@@ -202,10 +202,7 @@ def _climb(
         slope = fit.scores.sum(axis=0) - penalty @ at
         step = np.linalg.solve(_information(fit, penalty), slope)
         gain = float(step @ slope)
-        share = _share(basis, at)
-        change = basis @ step
-        spread = np.max(np.abs(change - share @ change)[share > 1e-3 * share.max()])
-        stretch = min(1.0, LARGEST_CHANGE / max(float(spread), 1e-9))
+        stretch = float(_stretch(_share(basis, at), basis @ step))
         now = float(fit.log_chance.sum()) - 0.5 * float(at @ penalty @ at)
         for _ in range(6):
             tried = at + stretch * step
@@ -225,6 +222,12 @@ def _climb(
     return _look(like, tracks, basis, at, lengths)[0]
 
 
+def _stretch(share: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Part of a step that changes the log density by no more than `LARGEST_CHANGE` where there is any."""
+    spread = np.max(np.abs(change - share @ change)[share > 1e-3 * share.max()], axis=0)
+    return np.asarray(np.minimum(1.0, LARGEST_CHANGE / np.maximum(spread, 1e-9)))
+
+
 def _information(fit: _Fit, penalty: np.ndarray) -> np.ndarray:
     information = (fit.scores.T @ fit.scores).astype(float)
     ridge = 1e-6 * np.trace(information) / len(information)
@@ -239,6 +242,7 @@ def _with_draws(
     n_parameters = float(np.sum(inverse * (fit.scores.T @ fit.scores)))
     slope = fit.scores.T.astype(float) @ (draws - 1.0)
     steps = inverse @ slope
+    steps *= _stretch(_share(basis, fit.at), basis @ steps)
     at = np.concatenate([fit.at[:, None], fit.at[:, None] + steps], axis=1)
     gain = np.concatenate([[0.0], 0.5 * np.sum(steps * slope, axis=0)])
     log_likelihood = np.concatenate([[fit.log_chance.sum()], draws.T @ fit.log_chance]) + gain
