@@ -117,7 +117,7 @@ def measure_movies(
     progress.start("Measuring", len(files))
     try:
         for file in files:
-            results.append(_measure_one(file, settings, figure_folder, open_movie, shown))
+            results.append(_measure_one(file, _label(file, files), settings, figure_folder, open_movie, shown))
             progress.step()
     finally:
         progress.finish()
@@ -140,14 +140,28 @@ def _summarize(results: Sequence[MovieResult], preparations: Sequence[str]) -> d
     return said
 
 
+def _label(file: Path, files: Sequence[Path]) -> str:
+    """Name of a movie's figures: as short as tells it from the others."""
+    for label in (lambda path: path.stem, lambda path: path.name, lambda path: "-".join(path.absolute().parts[1:])):
+        if sum(label(other) == label(file) for other in files) == 1:
+            break
+    return str(label(file))
+
+
 def _measure_one(
-    file: Path, settings: Mapping[str, Any], figure_folder: Path | None, open_movie: OpenMovie, controls: Controls
+    file: Path,
+    label: str,
+    settings: Mapping[str, Any],
+    figure_folder: Path | None,
+    open_movie: OpenMovie,
+    controls: Controls,
 ) -> MovieResult:
     try:
         measured = measure_movie_file(file, settings, open_movie)
-        figures = () if figure_folder is None else _write_figures(file, measured, open_movie(file), figure_folder)
+        figures = () if figure_folder is None else _write_figures(label, measured, open_movie(file), figure_folder)
     except AnagenError as error:
-        return MovieResult(file, None, failure=" ".join(str(error).split()))
+        said = " ".join(str(error).split())
+        return MovieResult(file, None, failure=said if file.name in said else f"{file}: {said}")
     record = record_of_movie(measured).add(sample=file.stem, raw_data=file.name, **controls.record)
     left, interval = subtract_blank(
         measured.concentration_per_ml,
@@ -161,7 +175,7 @@ def _measure_one(
 
 
 def _write_figures(
-    file: Path, measured: VesicleMeasurement, movie: Iterable[np.ndarray], folder: Path
+    label: str, measured: VesicleMeasurement, movie: Iterable[np.ndarray], folder: Path
 ) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     middle = next(islice(movie, measured.n_frames // 2, None))
@@ -171,7 +185,7 @@ def _write_figures(
         draw_jumps(measured),
         draw_light_against_size(measured),
     )
-    paths = tuple(folder / f"{file.stem}-{figure.name}.svg" for figure in figures)
+    paths = tuple(folder / f"{label}-{figure.name}.svg" for figure in figures)
     for path, figure in zip(paths, figures, strict=True):
         # currentColor has no page around it here
         path.write_text(figure.svg.replace("currentColor", "#000000"), encoding="utf-8")
