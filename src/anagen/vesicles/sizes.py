@@ -187,6 +187,10 @@ def _trim(shares: np.ndarray) -> None:
     shares[:, (cumulative < TRIM) | (cumulative > 1.0 - TRIM)] = 0.0
 
 
+LOG_WIDTH_OF_80_PERCENT = 2.563
+"""D10 and D90 of a log-normal lie this many of its log standard deviations apart."""
+
+
 def _describe(
     share: np.ndarray,
     drawn_shares: np.ndarray,
@@ -196,7 +200,7 @@ def _describe(
 ) -> SizeDistribution:
     values = summarize_shares(share, diameter_nm)
     each = [summarize_shares(one, diameter_nm) for one in drawn_shares]
-    spread = values["sd_nm"] / values["mean_nm"]
+    spread = math.log(values["d90_nm"] / values["d10_nm"]) / LOG_WIDTH_OF_80_PERCENT
     sampling = spread / math.sqrt(n_independent) if n_independent else 0.0
     factor = {"d10_nm": 1.7, "d50_nm": 1.25, "d90_nm": 1.7, "mean_nm": 1.0, "mode_nm": 1.25}
     intervals = {}
