@@ -23,8 +23,9 @@ from anagen.workflows import calibrate, measure_hair, measure_vesicles
 from anagen.workflows.check import CheckReport, check_study
 from anagen.workflows.draw_example import draw_example
 from anagen.workflows.measure import explain_lost_worker, measure_file
+from anagen.workflows.measure_controls import ControlFiles
 from anagen.workflows.measure_hair import PhotoResult
-from anagen.workflows.measure_vesicles import MovieResult
+from anagen.workflows.measure_vesicles import MovieResults
 from anagen.workflows.ports import Progress, Runner
 from anagen.workflows.run import RunPorts
 from anagen.workflows.write_example import ExamplePorts, render_example
@@ -96,9 +97,21 @@ def measure_photos(
 
 
 def measure_movies(
-    files: Sequence[Path], *, settings: dict[str, Any], figure_folder: Path | None, progress: Progress
-) -> list[MovieResult]:
+    files: Sequence[Path],
+    *,
+    settings: dict[str, Any],
+    figure_folder: Path | None,
+    controls: ControlFiles,
+    preparations: Sequence[str],
+    progress: Progress,
+) -> MovieResults:
     """Measure single movies with the adapters of this machine."""
     return measure_vesicles.measure_movies(
-        files, settings=settings, figure_folder=figure_folder, open_movie=open_movie, progress=progress
+        files,
+        settings=settings,
+        figure_folder=figure_folder,
+        open_movie=open_movie,
+        progress=progress,
+        controls=controls,
+        preparations=preparations,
     )

@@ -45,6 +45,30 @@ def test_spots_are_found_between_pixels():
     np.testing.assert_allclose(found[:, 3], 1.6, rtol=0.12)
 
 
+def spots_on_noise(planted: list[tuple[float, float, float]], seed: int) -> np.ndarray:
+    row, col = np.mgrid[:80, :100]
+    frame = np.full((80, 100), 12.0)
+    for r, c, peak in planted:
+        frame += peak * np.exp(-((row - r) ** 2 + (col - c) ** 2) / (2 * 1.6**2))
+    return np.random.default_rng(seed).poisson(frame).clip(0, 255).astype(np.uint8)
+
+
+def test_a_faint_spot_beside_a_bright_one_is_found():
+    planted = [(40.0, 50.0, 180.0), (40.0, 57.5, 14.0)]
+    frames = [spots_on_noise(planted, seed) for seed in range(6)]
+    model = learn_spots(frames, sigma_px=1.6, dark_on_bright=False)
+    found = [locate_spots(frame, model) for frame in frames]
+    assert all(np.min(np.hypot(one[:, 0] - 40.0, one[:, 1] - 57.5)) < 1.2 for one in found)
+    assert sum(len(one) for one in found) == 12
+
+
+def test_a_bright_spot_smeared_along_its_path_is_one_spot():
+    path = [(40.0, 46.0 + shift, 40.0) for shift in np.linspace(0.0, 5.0, 6)]
+    frames = [spots_on_noise(path, seed) for seed in range(6)]
+    model = learn_spots(frames, sigma_px=1.6, dark_on_bright=False)
+    assert [len(locate_spots(frame, model)) for frame in frames] == [1] * 6
+
+
 def test_links_join_what_belongs_together():
     rng = np.random.default_rng(2)
     places = walkers(rng, 40, 30, 2.0, 400.0)
@@ -116,7 +140,9 @@ def test_depth_is_learned_from_the_frames_themselves():
     diameter = np.repeat([100.0, 200.0], 200_000)
     snr = 4.0 * (diameter / 100.0) ** 2 * np.exp(-2.0 * (4.0 * rng.random(diameter.size) - 2.0) ** 2)
     seen = snr > 1.0
-    profile = learn_depths(snr[seen], diameter[seen])
+    large = (diameter[seen] > 150.0).astype(float)
+    each = np.ones(len(large), int)
+    profile = learn_depths(snr[seen], each, np.stack([1.0 - large, large], axis=1), np.array([100.0, 200.0]))
     ratio = profile.depth_of_size(np.array([100.0]))[0] / profile.depth_of_size(np.array([200.0]))[0]
     assert ratio == pytest.approx(math.sqrt(math.log(4.0) / math.log(16.0)), rel=0.05)
     assert profile.power == pytest.approx(2.0, rel=0.1)

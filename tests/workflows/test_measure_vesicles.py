@@ -41,7 +41,7 @@ def _measure(tmp_path, movies, figure_folder=None):
     )
     assert progress.stages == [("Measuring", len(files))]
     assert progress.n_steps == len(files)
-    return results
+    return results.movies
 
 
 def test_each_movie_has_its_result_figures_and_record(tmp_path, frames):
@@ -70,3 +70,16 @@ def test_an_empty_movie_fails_with_the_reason(tmp_path):
     (_, empty) = _measure(tmp_path, {"noise.avi": FakeMovie(noise)})
     assert empty.vesicles is None or empty.vesicles.refused
     assert "\n" not in empty.failure
+
+
+def test_movies_of_one_name_keep_their_own_figures(tmp_path, frames):
+    movies = {"a.avi": FakeMovie(frames), "a.tif": FakeMovie(frames)}
+    _, first, second = _measure(tmp_path, movies, tmp_path / "figures")
+    assert not set(first.figures) & set(second.figures)
+    assert len(list((tmp_path / "figures").iterdir())) == 8
+
+
+def test_a_failure_names_its_movie(tmp_path, frames):
+    (_, frozen) = _measure(tmp_path, {"still.avi": FakeMovie(np.repeat(frames[:1], 40, axis=0))})
+    assert "still.avi" in frozen.failure
+    assert "frozen" in frozen.failure

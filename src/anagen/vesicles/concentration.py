@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import erf
-from scipy.stats import gamma
+from scipy.stats import gamma, theilslopes
 
 from anagen.errors import InputError
 from anagen.units import UM3_PER_ML
@@ -46,7 +46,7 @@ class DetectionVolume:
 
 TOP = 0.9
 """The quantile of the signal-to-noise ratio that stands for the brightness of a class of particles."""
-N_CLASSES = 6
+N_CLASSES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +60,11 @@ class DepthProfile:
     Parameters
     ----------
     bright_snr : ndarray, sorted
-        Signal-to-noise ratios of the brightest class over the threshold, every frame.
+        Signal-to-noise ratios of the brightest class over the threshold, in equal shares of its frames.
     power : float
         Brightness grows as diameter to this power, from the classes of size.
     bright_nm : float
-        Median size of the brightest class.
+        Size whose brightness is that of the brightest class.
     """
 
     bright_snr: np.ndarray
@@ -99,37 +99,62 @@ def _top_when_dimmed(snr: np.ndarray, factor: float) -> float:
     return float(np.quantile(left, TOP)) if len(left) else 1.0
 
 
-def learn_depths(snr_over_threshold: np.ndarray, diameter_nm: np.ndarray) -> DepthProfile:
+def learn_depths(
+    snr_over_threshold: np.ndarray, n_frames: np.ndarray, membership: np.ndarray, class_nm: np.ndarray
+) -> DepthProfile:
     """Find how brightness and depth grow with size.
+
+    No track is put into one class by its own size: the tracks in the midst of the depth are longer and their sizes
+    more certain, so those that look largest would be seen deeper than all the others of their kind. Each counts in
+    every class by the chance that it belongs there.
 
     Parameters
     ----------
     snr_over_threshold : ndarray, shape (n_spots,)
-        Of every spot in a track.
-    diameter_nm : ndarray, shape (n_spots,)
-        Size of the particle whose track it is in.
+        Of every spot in a track, track after track.
+    n_frames : ndarray of int, shape (n_tracks,)
+        Spots of each track.
+    membership : ndarray, shape (n_tracks, n_classes)
+        Chance that the particle of a track is of each class of size.
+    class_nm : ndarray, shape (n_classes,)
+        Mean size of the particles that count in each class, rising; less far apart than the classes themselves.
 
     Returns
     -------
     DepthProfile
         Relative depths.
     """
-    edges = np.quantile(diameter_nm, np.linspace(0.0, 1.0, N_CLASSES + 1))
-    which = np.clip(np.searchsorted(edges, diameter_nm, "right") - 1, 0, N_CLASSES - 1)
-    median = np.array([np.median(diameter_nm[which == k]) if np.any(which == k) else np.nan for k in range(N_CLASSES)])
-    bright = np.sort(snr_over_threshold[which == N_CLASSES - 1])
-    profile = DepthProfile(bright, 0.0, float(median[-1]))
-    tops = [
-        np.quantile(snr_over_threshold[which == k], TOP) if np.any(which == k) else np.nan for k in range(N_CLASSES)
-    ]
-    factor = np.array([profile.dimming_to(float(top)) for top in tops])
-    log_d = np.log(median / median[-1])
-    usable = np.isfinite(log_d) & np.isfinite(factor)
-    spread = float(np.sum(log_d[usable] ** 2))
-    if spread < N_CLASSES * 0.05**2:  # one size: nothing to learn, and nothing to correct
+    order = np.argsort(snr_over_threshold)
+    snr = snr_over_threshold[order]
+    levels = [_quantiles(snr, np.repeat(chance, n_frames)[order]) for chance in membership.T]
+    profile = DepthProfile(levels[-1], 0.0, float(class_nm[-1]))
+    if math.log(class_nm[-1] / class_nm[0]) < ONE_SIZE:  # nothing to learn, and nothing to correct
         return profile
-    power = float(np.sum(log_d[usable] * np.log(factor[usable])) / spread)
-    return DepthProfile(bright, float(np.clip(power, 0.0, 6.0)), float(median[-1]))
+    factor = np.array([profile.dimming_to(float(np.quantile(level, TOP))) for level in levels])
+    power = float(np.clip(theilslopes(np.log(factor), np.log(class_nm))[0], LEAST_POWER, 6.0))
+    middle = float(np.median(np.log(factor) - power * np.log(class_nm)))
+    return DepthProfile(levels[-1], power, math.exp(-middle / power))
+
+
+ONE_SIZE = 0.15
+"""Log ratio of the largest to the smallest class of one size standard."""
+LEAST_POWER = 0.1
+N_LEVELS = 4000
+"""Quantiles that stand for a weighted distribution of signal-to-noise ratios."""
+
+
+def _quantiles(ordered: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    cumulative = np.cumsum(weight) - 0.5 * weight
+    return np.asarray(np.interp((np.arange(N_LEVELS) + 0.5) / N_LEVELS * weight.sum(), cumulative, ordered))
+
+
+def size_classes(share: np.ndarray) -> np.ndarray:
+    """Cut a distribution into `N_CLASSES` of equal share: the part of each size in each, shape (n, n_classes)."""
+    after = np.cumsum(share) / share.sum()
+    before = after - share / share.sum()
+    edges = np.linspace(0.0, 1.0, N_CLASSES + 1)
+    inside = np.maximum(np.minimum(after[:, None], edges[1:]) - np.maximum(before[:, None], edges[:-1]), 0.0)
+    return np.asarray(inside / np.maximum(inside.sum(axis=1, keepdims=True), 1e-300))
 
 
 def independent_particles(

@@ -22,11 +22,14 @@ class StepSpectra:
         Squared sine transform of the steps, summed over both axes.
     cosine : ndarray, shape (n_steps,)
         cos(k pi / (N + 1)), k = 1..N.
+    room_px : ndarray, shape (n_steps, 2, 2)
+        How far each step could go before it left the frame, (row, col) x (down, up); infinite without a frame.
     """
 
     start: np.ndarray
     power_px2: np.ndarray
     cosine: np.ndarray
+    room_px: np.ndarray
 
 
 def blur_coefficient(exposure_s: float, frame_s: float) -> float:
@@ -34,7 +37,7 @@ def blur_coefficient(exposure_s: float, frame_s: float) -> float:
     return exposure_s / (6.0 * frame_s)
 
 
-def step_spectra(step_px: np.ndarray, start: np.ndarray) -> StepSpectra:
+def step_spectra(step_px: np.ndarray, start: np.ndarray, room_px: np.ndarray | None = None) -> StepSpectra:
     """Sine transform of each track's steps.
 
     The steps of a track have a tridiagonal Toeplitz covariance, which the sine transform of type I diagonalises.
@@ -45,6 +48,8 @@ def step_spectra(step_px: np.ndarray, start: np.ndarray) -> StepSpectra:
         Steps without drift, track after track.
     start : ndarray of int, shape (n_tracks + 1,)
         Where each track begins.
+    room_px : ndarray, shape (n_steps, 2, 2), optional
+        How far each step could go before it left the frame.
 
     Returns
     -------
@@ -61,7 +66,8 @@ def step_spectra(step_px: np.ndarray, start: np.ndarray) -> StepSpectra:
         transformed = dst(step_px[which], type=1, axis=1, norm="ortho")
         power[which] = np.sum(transformed**2, axis=2)
         cosine[which] = np.cos(np.arange(1, n + 1) * np.pi / (n + 1))
-    return StepSpectra(np.asarray(start), power, cosine)
+    room_px = np.full((len(step_px), 2, 2), np.inf) if room_px is None else room_px
+    return StepSpectra(np.asarray(start), power, cosine, np.asarray(room_px, float))
 
 
 def log_likelihood(
@@ -77,8 +83,8 @@ def log_likelihood(
     With D in px2 per frame, localisation variance s2 and blur coefficient R, the steps of one axis have variance
     2 D (1 - 2 R) + 2 s2 and covariance 2 R D - s2 with the next step; the sine transform turns this into
     independent values of variance 2 D (1 - 2 R) + 2 s2 + 2 (2 R D - s2) cos(k pi / (N + 1)). Steps longer than the
-    search radius were never linked, so each step's density is divided by the chance of a step within it,
-    1 - exp(-r^2 / (2 v)).
+    search radius were never linked and steps out of the frame were never seen, so each step's density is divided by the
+    chance of a step within both, 1 - exp(-r^2 / (2 v)) and Phi(up / sqrt v) - Phi(-down / sqrt v) along each axis.
 
     Parameters
     ----------
@@ -107,6 +113,7 @@ def log_likelihood(
             spectra.start,
             spectra.power_px2,
             spectra.cosine,
+            spectra.room_px,
             np.asarray(diffusion_px2, float),
             np.asarray(noise_px2, float),
             float(blur),
@@ -134,7 +141,7 @@ def relative_likelihood(
     out = np.empty((len(spectra.start) - 1, len(diffusion_px2)), np.float32)
     for first in range(0, len(out), TRACKS_AT_ONCE):
         start = spectra.start[first : first + TRACKS_AT_ONCE + 1]
-        piece = StepSpectra(start, spectra.power_px2, spectra.cosine)
+        piece = StepSpectra(start, spectra.power_px2, spectra.cosine, spectra.room_px)
         noise = noise_px2[first : first + TRACKS_AT_ONCE]
         values = log_likelihood(piece, diffusion_px2, noise, blur=blur, max_step_px=max_step_px)
         out[first : first + TRACKS_AT_ONCE] = np.exp(values - values.max(axis=1, keepdims=True))
@@ -142,11 +149,14 @@ def relative_likelihood(
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
-def _likelihood(start, power, cosine, diffusion, noise, blur, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+def _likelihood(start, power, cosine, room, diffusion, noise, blur, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
     n_tracks, n_grid = start.size - 1, diffusion.size
     out = np.empty((n_tracks, n_grid))
     for i in range(n_tracks):
         n = start[i + 1] - start[i]
+        nearest = np.inf
+        for k in range(start[i], start[i + 1]):
+            nearest = min(nearest, room[k].min())
         for g in range(n_grid):
             variance = 2.0 * diffusion[g] * (1.0 - 2.0 * blur) + 2.0 * noise[i]
             across = 2.0 * (2.0 * blur * diffusion[g] - noise[i])
@@ -160,10 +170,29 @@ def _likelihood(start, power, cosine, diffusion, noise, blur, reach):  # type: i
                     log_sum += np.log(product)
                     product = 1.0
                 chi2 += power[k] / value
+            if nearest < FAR_FROM_EDGE * np.sqrt(variance):
+                product *= _chance_to_stay(room[start[i] : start[i + 1]], np.sqrt(variance))
             log_sum += np.log(product)
             # two axes share the eigenvalues: the log-determinant counts twice, halved by the 1/2 of the Gaussian
             out[i, g] = -log_sum - 0.5 * chi2 - n * np.log(1.0 - np.exp(-reach * reach / (2.0 * variance)))
     return out
+
+
+FAR_FROM_EDGE = 4.0
+"""In standard deviations of a step: beyond, one step in 30 000 leaves the frame."""
+
+
+@njit(cache=True, error_model="numpy")
+def _chance_to_stay(room, sigma):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Chance that steps of this standard deviation, from these places, all end in the frame."""
+    chance = 1.0
+    for k in range(room.shape[0]):
+        for axis in range(2):
+            for way in range(2):
+                reach = room[k, axis, way] / sigma
+                if reach < FAR_FROM_EDGE:
+                    chance *= 0.5 + 0.5 * math.erf(max(reach, 0.0) / math.sqrt(2.0))
+    return chance
 
 
 def covariance_estimate(step_px: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -108,9 +108,25 @@ def locate_spots(frame: np.ndarray, model: SpotModel) -> np.ndarray:
     Anthony SM, Granick S, Langmuir 2009;25:8152 (Gaussian fits of spots in a window).
     """
     response = _respond(frame, model.sigma_px, model.shrink, dark_on_bright=model.dark_on_bright)
-    found = _find_maxima(response, model.threshold, model.noise)
-    sign = -1.0 if model.dark_on_bright else 1.0
-    return np.asarray(_fit_all(np.ascontiguousarray(frame), found, model.shrink, model.sigma_px, sign))
+    return _fit_response(frame, response, model)
+
+
+def _fit_response(frame: np.ndarray, response: np.ndarray, model: SpotModel) -> np.ndarray:
+    """Spots of a frame; the response is left without them."""
+    width, half = _filter_size(model.sigma_px, model.shrink)
+    return np.asarray(
+        _fit_all(
+            np.ascontiguousarray(frame),
+            response,
+            model.threshold,
+            model.noise,
+            model.shrink,
+            model.sigma_px,
+            width,
+            half,
+            -1.0 if model.dark_on_bright else 1.0,
+        )
+    )
 
 
 def _try_widths(
@@ -122,8 +138,8 @@ def _try_widths(
         for sigma in TRIAL_SIGMAS_PX if sigma_px is None else (sigma_px,):
             if sigma > min(frames[0].shape) / 12:
                 continue
-            model = _model(fewer, sigma, dark_on_bright=dark, threshold=threshold)
-            snr = np.concatenate([locate_spots(frame, model)[:, 4] for frame in fewer])
+            model, responses = _first_model(fewer, sigma, dark_on_bright=dark, threshold=threshold)
+            snr = np.concatenate([_find_maxima(one, model.threshold, model.noise)[:, 2] for one in responses])
             snr = np.sort(snr)[::-1][: 10 * len(fewer)]
             clear = np.clip(snr - threshold - 1.0, 0.0, 500.0)
             score = float(np.sum(np.sqrt(clear)))  # many clear spots before one dazzling one
@@ -151,13 +167,25 @@ def _refine_width(frames: list[np.ndarray], sigma_px: float, *, dark: bool, thre
 
 
 def _model(frames: list[np.ndarray], sigma_px: float, *, dark_on_bright: bool, threshold: float) -> SpotModel:
+    """Model whose noise is that of the frames without their spots."""
+    model, responses = _first_model(frames, sigma_px, dark_on_bright=dark_on_bright, threshold=threshold)
+    for frame, response in zip(frames, responses, strict=True):
+        _fit_response(frame, response, model)
+    noise = _noise_map(responses, TILE_PX // model.shrink)
+    return replace(model, threshold=threshold * noise, noise=noise)
+
+
+def _first_model(
+    frames: list[np.ndarray], sigma_px: float, *, dark_on_bright: bool, threshold: float
+) -> tuple[SpotModel, np.ndarray]:
+    """Model whose noise still holds some of the spots' own light, and the responses."""
     if not 0.5 <= sigma_px <= 20.0:
         raise InputError(f"sigma_px must lie in 0.5 to 20, got {sigma_px}: give the spot's standard deviation in px")
     shrink = 2 if sigma_px >= 1.25 else 1
-    stack = np.stack([_respond(frame, sigma_px, shrink, dark_on_bright=dark_on_bright) for frame in frames])
-    noise = _noise_map(stack, TILE_PX // shrink)
+    responses = np.stack([_respond(frame, sigma_px, shrink, dark_on_bright=dark_on_bright) for frame in frames])
     background = float(np.median([np.median(frame) for frame in frames]))
-    return SpotModel(sigma_px, dark_on_bright, threshold * noise, noise, shrink, background)
+    noise = _noise_map(responses, TILE_PX // shrink)
+    return SpotModel(sigma_px, dark_on_bright, threshold * noise, noise, shrink, background), responses
 
 
 def _respond(frame: np.ndarray, sigma_px: float, shrink: int, *, dark_on_bright: bool) -> np.ndarray:
@@ -165,15 +193,25 @@ def _respond(frame: np.ndarray, sigma_px: float, shrink: int, *, dark_on_bright:
     if shrink > 1:
         size = (frame.shape[1] // shrink, frame.shape[0] // shrink)
         frame = cv2.resize(frame[: size[1] * shrink, : size[0] * shrink], size, interpolation=cv2.INTER_AREA)
-    sigma = sigma_px / shrink
-    if shrink > 1:
-        sigma = math.sqrt(max(sigma**2 - 1.0 / 12.0, 0.16))
+    sigma, half = _filter_size(sigma_px, shrink)
     reach = max(2, math.ceil(3.0 * sigma))
     kernel = cv2.getGaussianKernel(2 * reach + 1, sigma).astype(np.float32)
-    around = 2 * math.ceil(5.0 * sigma) + 1
+    around = 2 * half + 1
     near = cv2.sepFilter2D(frame, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
     far = cv2.boxFilter(frame, cv2.CV_32F, (around, around), borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(cv2.subtract(far, near) if dark_on_bright else cv2.subtract(near, far))
+
+
+BOX = 5.0
+"""Half the box whose mean is the background, in widths of a spot: a smaller one takes light from spots out of focus."""
+
+
+def _filter_size(sigma_px: float, shrink: int) -> tuple[float, int]:
+    """Width of the Gaussian and half the box of the filter, in pixels of the frame that it runs on."""
+    sigma = sigma_px / shrink
+    if shrink > 1:
+        sigma = math.sqrt(max(sigma**2 - 1.0 / 12.0, 0.16))
+    return sigma, math.ceil(BOX * sigma)
 
 
 def _noise_map(stack: np.ndarray, tile: int) -> np.ndarray:
@@ -219,56 +257,160 @@ def _find_maxima(response, threshold, noise):  # type: ignore[no-untyped-def]  #
     return found[:n].copy()
 
 
+MISFIT = 0.15
+"""Part of a fitted spot that may be left because it is no Gaussian: no other spot is sought in it."""
+LOBE_APART, LOBE_PEAK = 2.6, 0.3
+"""Nearer than this to a spot, in widths, and weaker than this part of it: a lobe of its smear along its path."""
+RINGS = 1.5
+"""Rings of a spot reach this far, in half sides of the box around it."""
+STANDS_OUT = 6.0
+"""A maximum near a spot must be this many times the median of what is left around that spot; noise alone has 0.67."""
+NARROWEST = 0.6
+"""A speck beside a brighter spot and narrower than this part of a spot is noise on its flank."""
+WEAKEST = 0.6
+"""Part of the threshold that a spot must reach by itself, without the light of its neighbours."""
+
+
 @njit(cache=True, error_model="numpy")
-def _fit_all(frame, found, shrink, sigma, sign):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, C901, PLR0912 - one numba loop
-    """Fit every maximum; fits that fall on one spot count once; close spots are fitted again without the others."""
-    n = found.shape[0]
-    fits = np.empty((n, 5), np.float64)
+def _fit_all(frame, response, threshold, noise, shrink, sigma, width, half, sign):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fit every maximum, then those left when the fitted spots are taken away, then close spots without each other."""
     reach = max(3, int(np.ceil(2.4 * sigma)))
-    window = np.empty((2 * reach + 1, 2 * reach + 1), np.float64)
-    nothing = np.empty((0, 5), np.float64)
-    for i in range(n):
-        row = found[i, 0] * shrink + 0.5 * (shrink - 1)
-        col = found[i, 1] * shrink + 0.5 * (shrink - 1)
-        _fit_one(frame, row, col, sigma, sign, reach, window, nothing, fits[i])
-    keep = np.ones(n, np.bool_)
-    for i in range(n):
-        for j in range(i + 1, n):
-            if fits[j, 0] - fits[i, 0] > 40.0 * sigma:
-                break
+    found = _find_maxima(response, threshold, noise)
+    spots = _fit_maxima(frame, found, np.empty((0, 7)), shrink, sigma, sign, reach)
+    _take_away(response, spots, shrink, width, half)
+    left = _stand_out(response, _find_maxima(response, threshold, noise), spots, shrink, int(np.ceil(5.0 * width)))
+    if left.shape[0] > 0:
+        spots = _fit_maxima(frame, left, spots, shrink, sigma, sign, reach)
+    return _fit_again(frame, spots[np.argsort(spots[:, 0])], threshold, noise, shrink, sigma, sign, reach)
+
+
+@njit(cache=True, error_model="numpy")
+def _fit_maxima(frame, found, known, shrink, sigma, sign, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Fit each maximum and add it to the spots known, once: row, column, peak, width, level, SNR, whether it held."""
+    n, n_known = found.shape[0], known.shape[0]
+    spots = np.empty((n_known + n, 7))
+    spots[:n_known] = known
+    keep = np.ones(n_known + n, np.bool_)
+    window = np.empty((2 * reach + 1, 2 * reach + 1))
+    near = np.empty((16, 7))
+    for i in range(n_known, n_known + n):
+        row = found[i - n_known, 0] * shrink + 0.5 * (shrink - 1)
+        col = found[i - n_known, 1] * shrink + 0.5 * (shrink - 1)
+        m = _neighbours(known, row, col, -1, reach, near)
+        held = _fit_one(frame, row, col, sigma, sign, reach, window, near[:m], spots[i])
+        spots[i, 5], spots[i, 6] = found[i - n_known, 2], held
+        if n_known > 0 and (held == 0.0 or spots[i, 3] < NARROWEST * sigma):
+            keep[i] = False
+        for j in range(i):
             if keep[i] and keep[j]:
-                apart = (fits[i, 0] - fits[j, 0]) ** 2 + (fits[i, 1] - fits[j, 1]) ** 2
-                if apart < (1.2 * sigma) ** 2:
-                    if found[i, 2] >= found[j, 2]:
-                        keep[j] = False
-                    else:
+                apart = (spots[i, 0] - spots[j, 0]) ** 2 + (spots[i, 1] - spots[j, 1]) ** 2
+                lobe = j < n_known and spots[i, 5] < LOBE_PEAK * spots[j, 5]
+                if apart < ((LOBE_APART if lobe else 1.2) * sigma) ** 2:
+                    if j < n_known or spots[j, 5] >= spots[i, 5]:
                         keep[i] = False
-    kept = np.nonzero(keep)[0]
-    first = fits[kept]
-    near = np.empty((16, 5), np.float64)
-    out = np.empty((kept.size, 5), np.float32)
-    for a in range(kept.size):
-        m = 0
-        for b in range(kept.size):
-            if b != a and m < 16:
-                limit = reach + 3.0 * first[b, 3]
-                if abs(first[b, 0] - first[a, 0]) < limit and abs(first[b, 1] - first[a, 1]) < limit:
-                    near[m] = first[b]
-                    m += 1
-        fit = first[a].copy()
+                    else:
+                        keep[j] = False
+    return spots[np.nonzero(keep)[0]]
+
+
+@njit(cache=True, error_model="numpy")
+def _stand_out(response, found, spots, shrink, half):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Maxima that are more than what is left all around a spot that is no Gaussian, such as its rings."""
+    keep = np.ones(found.shape[0], np.bool_)
+    around = np.empty((2 * half + 1) ** 2)
+    for i in range(found.shape[0]):
+        r, c = int(found[i, 0]), int(found[i, 1])
+        for k in range(spots.shape[0]):
+            row, col = (spots[k, 0] - 0.5 * (shrink - 1)) / shrink, (spots[k, 1] - 0.5 * (shrink - 1)) / shrink
+            if (row - r) ** 2 + (col - c) ** 2 > (RINGS * half) ** 2:
+                continue
+            n = 0
+            for y in range(max(int(row) - half, 0), min(int(row) + half, response.shape[0] - 1) + 1):
+                for x in range(max(int(col) - half, 0), min(int(col) + half, response.shape[1] - 1) + 1):
+                    around[n] = abs(response[y, x])
+                    n += 1
+            if response[r, c] < STANDS_OUT * np.median(around[:n]):
+                keep[i] = False
+                break
+    return found[np.nonzero(keep)[0]]
+
+
+@njit(cache=True, error_model="numpy")
+def _neighbours(spots, row, col, own, reach, near):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Copy the spots, but its own, whose light falls into the window; give their number."""
+    m = 0
+    for b in range(spots.shape[0]):
+        if b != own and m < near.shape[0]:
+            limit = reach + 3.0 * spots[b, 3]
+            if abs(spots[b, 0] - row) < limit and abs(spots[b, 1] - col) < limit:
+                near[m] = spots[b]
+                m += 1
+    return m
+
+
+@njit(cache=True, error_model="numpy")
+def _fit_again(frame, spots, threshold, noise, shrink, sigma, sign, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fit spots that have neighbours without these; drop what is only the flank of a brighter one."""
+    near = np.empty((16, 7))
+    window = np.empty((2 * reach + 1, 2 * reach + 1))
+    out = np.empty((spots.shape[0], 5), np.float32)
+    fit = np.empty(7)
+    n = 0
+    for a in range(spots.shape[0]):
+        fit[:] = spots[a]
+        m = _neighbours(spots, fit[0], fit[1], a, reach, near)
         if m > 0:
-            _fit_one(frame, fit[0], fit[1], sigma, sign, reach, window, near[:m], fit)
-            if (fit[0] - first[a, 0]) ** 2 + (fit[1] - first[a, 1]) ** 2 > sigma * sigma:
-                fit[:] = first[a]
+            brighter = near[:m, 5].max() > fit[5]
+            held = _fit_one(frame, fit[0], fit[1], sigma, sign, reach, window, near[:m], fit)
+            if held == 0.0 or (fit[0] - spots[a, 0]) ** 2 + (fit[1] - spots[a, 1]) ** 2 > sigma * sigma:
+                held = 0.0
+                fit[:] = spots[a]
+            r = min(max(int(fit[0] / shrink), 0), noise.shape[0] - 1)
+            c = min(max(int(fit[1] / shrink), 0), noise.shape[1] - 1)
+            alone = fit[2] * fit[3] ** 2 / (fit[3] ** 2 + sigma**2)
+            if brighter and (held == 0.0 or fit[3] < NARROWEST * sigma or alone < WEAKEST * threshold[r, c]):
+                continue
         for k in range(4):
-            out[a, k] = fit[k]
-        out[a, 4] = found[kept[a], 2]
-    return out[np.argsort(out[:, 0])]
+            out[n, k] = fit[k]
+        out[n, 4] = fit[5]
+        n += 1
+    return out[:n][np.argsort(out[:n, 0])]
+
+
+@njit(cache=True, error_model="numpy")
+def _take_away(response, spots, shrink, width, half):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Subtract from the response, in place, that of each fitted spot, and somewhat more where a spot is no Gaussian."""
+    n_rows, n_cols = response.shape
+    root = math.sqrt(2.0)
+    for i in range(spots.shape[0]):
+        row, col = (spots[i, 0] - 0.5 * (shrink - 1)) / shrink, (spots[i, 1] - 0.5 * (shrink - 1)) / shrink
+        s2 = (spots[i, 3] / shrink) ** 2 + (shrink * shrink - 1.0) / (12.0 * shrink * shrink)
+        energy = spots[i, 2] * 2.0 * math.pi * (spots[i, 3] / shrink) ** 2
+        spread = s2 + width * width
+        reach = half + int(np.ceil(3.0 * math.sqrt(s2)))
+        top, bottom = max(int(row) - reach, 0), min(int(row) + reach, n_rows - 1)
+        left, right = max(int(col) - reach, 0), min(int(col) + reach, n_cols - 1)
+        if top > bottom or left > right:
+            continue
+        side = half + 0.5
+        near = np.empty(right - left + 1)
+        far = np.empty(right - left + 1)
+        scale = root * math.sqrt(s2)
+        for c in range(left, right + 1):
+            d = c - col
+            near[c - left] = np.exp(-0.5 * d * d / spread)
+            far[c - left] = 0.5 * (math.erf((d + side) / scale) - math.erf((d - side) / scale))
+        for r in range(top, bottom + 1):
+            d = r - row
+            in_near = (1.0 + MISFIT) * energy / (2.0 * math.pi * spread) * np.exp(-0.5 * d * d / spread)
+            in_far = energy / (4.0 * side * side) * 0.5 * (math.erf((d + side) / scale) - math.erf((d - side) / scale))
+            for c in range(left, right + 1):
+                response[r, c] -= in_near * near[c - left] - in_far * far[c - left]
 
 
 @njit(cache=True, error_model="numpy")
 def _fit_one(frame, row, col, sigma, sign, reach, window, others, fit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one numba loop
-    """Levenberg-Marquardt for A exp(-((y-r)^2 + (x-c)^2) / 2 s^2) + b on a square window.
+    """Levenberg-Marquardt for A exp(-((y-r)^2 + (x-c)^2) / 2 s^2) + b on a square window; 1 where it held, else 0.
 
     The model is a product of a function of the row and one of the column, so every sum over the window of the normal
     equations is a product of two sums along its sides; only the sums with the image itself run over all pixels.
@@ -379,9 +521,11 @@ def _fit_one(frame, row, col, sigma, sign, reach, window, others, fit):  # type:
         if g[1] * g[1] + g[2] * g[2] < 1e-5 and abs(g[3]) < 0.01 * s:
             break
     far = (y - y_start) ** 2 + (x - x_start) ** 2 > (1.5 * sigma + 1.0) ** 2
+    held = 1.0
     if far or not np.isfinite(a + y + x):
-        y, x, s, a = y_start, x_start, sigma, max(high - base, 1.0)
+        y, x, s, a, held = y_start, x_start, sigma, max(high - base, 1.0), 0.0
     fit[0], fit[1], fit[2], fit[3], fit[4] = y + top, x + left, a, s, b
+    return held
 
 
 @njit(cache=True, error_model="numpy")

@@ -18,6 +18,7 @@ from anagen.vesicles.concentration import (
     concentration_interval,
     independent_particles,
     learn_depths,
+    size_classes,
 )
 from anagen.vesicles.diffusion import blur_coefficient, relative_likelihood, smear_factor, step_spectra
 from anagen.vesicles.drift import vibration_px
@@ -53,6 +54,9 @@ REACH = 6.0
 """The search radius loses exp(-6) = 0.25 % of the steps of fast particles where density allows."""
 MAX_RIVALS = 0.3
 """Mean number of other particles within the search radius that linking may meet."""
+SHALLOWEST = 0.1
+"""Sizes seen in less than this part of the largest ones' depth are counted as seen in it: what the tail of a fitted
+distribution says of them is no count."""
 SEED = 20121
 
 
@@ -135,7 +139,7 @@ def measure_movie(
             "size: record longer, or a more concentrated sample"
         )
     blur = blur_coefficient(exposure_s, 1.0 / frames_per_s)
-    spectra = step_spectra(tracked.step_px, tracked.start)
+    spectra = step_spectra(tracked.step_px, tracked.start, tracked.room_px(seen.spots))
     noise = pooled_noise(
         spectra, tracked.sharpness_px2, blur=blur, max_step_px=reach_px, typical_px2=crowd.typical_variance_px2
     )
@@ -372,14 +376,16 @@ def _count(
     n_independent: float,
 ) -> _Count:
     """Particles per ml in the cell: each track's time in view over the volume in which its size is seen."""
-    share = sizes.density * np.gradient(sizes.diameter_nm)
-    prior = share + 1e-12
+    prior = sizes.density * np.gradient(sizes.diameter_nm) + 1e-12
     total = likelihood @ prior
-    expected = np.exp(likelihood @ (prior * np.log(GRID_NM)) / total)
+    membership = likelihood @ (prior[:, None] * size_classes(prior)) / total[:, None]
+    in_class = membership * tracked.n_frames[:, None]
+    log_nm = likelihood @ (prior * np.log(GRID_NM)) / total
+    class_nm = np.exp(log_nm @ in_class / in_class.sum(axis=0))
     snr = seen.spots.snr[tracked.spot] / seen.snr_needed
-    profile = learn_depths(snr, np.repeat(expected, tracked.n_frames))
+    profile = learn_depths(snr, tracked.n_frames, membership, class_nm)
     top = float(np.quantile(snr, TOP))
-    whole = profile.depth_of_size(GRID_NM)
+    whole = np.maximum(profile.depth_of_size(GRID_NM), SHALLOWEST)
     if volume is None or volume.brightness_over_threshold is None:
         ratio = np.ones_like(whole)
     else:

@@ -15,7 +15,7 @@ EM_ROUNDS = 12
 STEPS_USED = 30_000
 TYPICAL_FLOOR_PX2 = 0.006
 TYPICAL_SLOPE = 4.5
-PRIOR_SD = np.array([1.0, 0.3, 1.0])
+PRIOR_SD = np.array([1.0, 0.3, 0.5])
 """Spread of log floor, log slope and logit of the blur over instruments: noise and diffusion are hard to tell apart
 when steps are much longer than the noise, and noise known within a third keeps its doubt out of the sizes."""
 
@@ -94,4 +94,4 @@ def _take(spectra: StepSpectra, tracks: np.ndarray) -> StepSpectra:
     begins = spectra.start[:-1][tracks]
     start = np.concatenate([[0], np.cumsum(lengths)])
     index = np.repeat(begins - start[:-1], lengths) + np.arange(start[-1])
-    return StepSpectra(start, spectra.power_px2[index], spectra.cosine[index])
+    return StepSpectra(start, spectra.power_px2[index], spectra.cosine[index], spectra.room_px[index])

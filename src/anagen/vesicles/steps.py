@@ -11,6 +11,9 @@ from anagen.vesicles.drift import smooth_drift
 from anagen.vesicles.link import Spots, link_spots
 from anagen.vesicles.pairs import EnsembleSteps
 
+OUTERMOST = 0.001
+"""Share of the spots, spread evenly, that tells where the frame ends for them."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrackedSteps:
@@ -30,6 +33,8 @@ class TrackedSteps:
         Mean of (spot width / signal-to-noise ratio)^2, levelling off for dim spots.
     drift_px : ndarray, shape (T, 2)
         Smooth common motion from frame t - 1 to t.
+    from_px : ndarray, shape (n_steps, 2)
+        Where each step would end without motion of its own: its beginning, moved by the drift.
     n_linked : ndarray of int, shape (T,)
         Spots of frame t that continue a track, of whatever length.
     n_begun : int
@@ -42,6 +47,7 @@ class TrackedSteps:
     spot: np.ndarray
     sharpness_px2: np.ndarray
     drift_px: np.ndarray
+    from_px: np.ndarray
     n_linked: np.ndarray
     n_begun: int
 
@@ -59,6 +65,16 @@ class TrackedSteps:
     def first_spot(self) -> np.ndarray:
         """Where each track begins in `spot`."""
         return np.asarray(self.start[:-1] + np.arange(self.n_tracks))
+
+    def room_px(self, spots: Spots) -> np.ndarray:
+        """How far each step could go before it left the part of the frame that shows spots, shape (n_steps, 2, 2).
+
+        A rim of some pixels shows none, as a maximum needs neighbours; it is read from the outermost spots.
+        """
+        place = np.stack([spots.row_px, spots.col_px], axis=1)
+        low, high = np.quantile(place, [OUTERMOST, 1.0 - OUTERMOST], axis=0)
+        beyond = OUTERMOST * (high - low)
+        return np.asarray(np.stack([self.from_px - low + beyond, high + beyond - self.from_px], axis=2))
 
     def mean_of(self, values: np.ndarray) -> np.ndarray:
         """Mean along each track of a value that every spot of the movie has."""
@@ -103,6 +119,7 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
         spot=order[keep[track[order]]],
         sharpness_px2=np.empty(0),
         drift_px=drift,
+        from_px=steps.from_px[use] + drift[steps.frame[use]],
         n_linked=np.bincount(steps.frame, minlength=spots.n_frames),
         n_begun=int(np.count_nonzero(n_steps)),
     )
@@ -127,6 +144,7 @@ class _Steps:
         place = np.stack([spots.row_px, spots.col_px], axis=1).astype(float)[order]
         same = track[1:] == track[:-1]
         self.step_px = np.diff(place, axis=0)[same]
+        self.from_px = place[:-1][same]
         self.frame = spots.frame[order][1:][same]
         self.track = track[1:][same]
 
