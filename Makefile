@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all format clean
+.PHONY: help demo test test-all format train-hair-net clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,10 @@ $(VENV)/bench: $(VENV)/ready
 
 bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$*
+
+train-hair-net: $(VENV)/ready ## train the network that finds hairs, on synthetic scenes, and write its weights
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group train
+	$(BIN)/python -m training.hair_net --out src/anagen/hair/hair_net.onnx
 
 clean: ## remove what was built
 	rm -rf $(VENV) demo out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

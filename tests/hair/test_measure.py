@@ -6,15 +6,42 @@ from anagen.hair import Region, measure_hairs
 from anagen.synthetic.scalp import grow_scalp, photograph_scalp
 
 
-def test_counts_the_hairs_that_were_planted():
+@pytest.mark.parametrize("detector", ["network", "ridges"])
+def test_counts_the_hairs_that_were_planted(detector):
     rng = np.random.default_rng(1)
     scalp = grow_scalp(rng, density_per_cm2=60, unit_shares=(1.0,), vellus_share=0)
     photo = photograph_scalp(scalp, rng, shape=(800, 1000))
     region = Region.rectangle(60, 60, 740, 940)
-    found = measure_hairs(photo.image, um_per_px=5.0, region=region)
+    found = measure_hairs(photo.image, um_per_px=5.0, region=region, detector=detector)
     planted = sum(bool(region.contains(hair.root_px)) for hair in photo.truth)
     assert found.n_hairs == pytest.approx(planted, abs=2)
     assert found.area_cm2 == pytest.approx(680 * 880 * 25e-8)
+
+
+@pytest.mark.parametrize("um_per_px", [3.0, 5.0, 7.0])
+def test_the_network_tells_touching_hairs_apart_at_any_scale(um_per_px):
+    """Pairs that leave one opening side by side: the count is twice the number of units."""
+    rng = np.random.default_rng(4)
+    scalp = grow_scalp(
+        rng, density_per_cm2=120, width_mm=4, height_mm=4, unit_shares=(0.0, 1.0), vellus_share=0, fan_deg=6
+    )
+    side = round(4000 / um_per_px)
+    photo = photograph_scalp(scalp, rng, shape=(side, side), um_per_px=um_per_px, blur_sigma_px=6 / um_per_px)
+    margin = round(300 / um_per_px)
+    region = Region.rectangle(margin, margin, side - margin, side - margin)
+    planted = np.array([hair.root_px for hair in photo.truth])
+    n_planted = int(np.sum(region.contains(planted)))
+    found = measure_hairs(photo.image, um_per_px=um_per_px, region=region)
+    assert found.n_hairs == pytest.approx(n_planted, rel=0.15)
+
+
+def test_hair_longer_than_the_network_was_taught_is_found_with_ridges():
+    rng = np.random.default_rng(1)
+    scalp = grow_scalp(rng, density_per_cm2=60, width_mm=4, height_mm=4, length_um=(4000.0, 300.0), vellus_share=0)
+    photo = photograph_scalp(scalp, rng, shape=(800, 800), clip_length_um=None)
+    one, other = (measure_hairs(photo.image, um_per_px=5.0, detector=name) for name in ("network", "ridges"))
+    assert one.n_hairs > 0
+    assert [hair.length_um for hair in one.hairs] == [hair.length_um for hair in other.hairs]
 
 
 def test_refuses_what_is_no_rgb_image():

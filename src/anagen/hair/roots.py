@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numba import njit
 from scipy.spatial import cKDTree
+
+from anagen.hair.contrast import Contrast
+
+END_WEIGHTS: Final = np.array([3.0, 1.0, 1.5])
+"""Log odds a unit of `end_features`."""
+
+
+def root_first(fine: Contrast, paths: list[np.ndarray]) -> list[np.ndarray]:
+    """Turn each path so that it starts at the root, by what both ends show and how the neighbours lean.
+
+    Parameters
+    ----------
+    fine : Contrast
+    paths : list of ndarray, shape (n_i, 2)
+        In pixels of `fine`.
+
+    Returns
+    -------
+    list of ndarray
+        In the same order.
+    """
+    if not paths:
+        return []
+    features = end_features(fine.value, fine.deep, paths, fine.pitch_um)
+    evidence = np.clip(features @ END_WEIGHTS, -4, 4) + fan_evidence(paths, near_px=200.0 / fine.pitch_um)
+    flip = orient_paths(paths, evidence, near_px=800.0 / fine.pitch_um)
+    return [path[::-1] if turn else path for path, turn in zip(paths, flip, strict=True)]
 
 
 def orient_paths(paths: list[np.ndarray], evidence: np.ndarray, *, near_px: float) -> np.ndarray:

@@ -44,6 +44,25 @@ class Shaft:
     span: float
 
 
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """What a detector found in one image; working pixels.
+
+    Parameters
+    ----------
+    shafts : list of Shaft
+        Every bar that explains what differs from skin, counted or not: by them the field is judged.
+    paths : list of ndarray, each of shape (n >= 2, 2)
+        Centre lines of the hairs to count, root first.
+    confidence : ndarray, shape (n_paths,)
+        How sure each is one hair, 0 to 1.
+    """
+
+    shafts: list[Shaft]
+    paths: list[np.ndarray]
+    confidence: np.ndarray
+
+
 def measure_shafts(
     contrast: np.ndarray,
     points: np.ndarray,

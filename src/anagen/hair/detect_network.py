@@ -1,0 +1,142 @@
+"""Find hairs in the network's picture of their middles, where touching hairs are apart: ridges, traces, bars."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import cv2
+import numpy as np
+
+from anagen.hair.contrast import Contrast
+from anagen.hair.net import see_centres
+from anagen.hair.ridges import ridge_seeds, ridge_stack
+from anagen.hair.roots import root_first
+from anagen.hair.settle import settle_bars
+from anagen.hair.shafts import Detection, Shaft, measure_shafts
+from anagen.hair.trace import trace_lines
+
+LINE_SIGMA_UM: Final = 26.0
+"""Scale of the ridges: the middles of hairs are about half as wide as the hairs."""
+WIDEST_UM: Final = 24.0
+"""Largest half-width of a hair's middle."""
+LEAST_CENTRE: Final = 0.3
+"""Bars less central than this are no candidates."""
+LEAST_CONTRAST: Final = 0.6
+"""Share of the contrast of the image's surest middles below which a pixel counts for less: what the network takes for
+the middle of a hair must also differ from skin nearly as much as this image's hairs do."""
+SURE_CENTRE: Final = 0.6
+SHORTEST_UM: Final = 60.0
+BRIDGE_UM: Final = 40.0
+"""Longest gap of glare inside one hair."""
+STIFF_UM: Final = 1000.0
+"""Shorter hairs bend one way only."""
+END_SHARE: Final = 0.6
+"""Share of its plateau at which a bar ends."""
+OWN_SHARE: Final = 0.3
+"""Least share of its area that a bar must explain alone."""
+MIDDLE_SHARE: Final = 0.53
+"""Half-width of the middle, at half its height, over that of the hair: sqrt(2 log 2) x 0.45."""
+
+LONGEST_UM: Final = 1200.0
+"""Where half of all length lies in longer hairs, hair is longer than the network was taught: 0.2 to 0.95 mm, mostly."""
+
+
+def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> Detection | None:
+    """Hairs as the network sees them, root first; None where they are longer than it was taught.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W, 3), uint8
+    um_per_px : float
+    fine : Contrast
+
+    Returns
+    -------
+    Detection or None
+    """
+    centre, pitch_um = see_centres(image, um_per_px)
+    middles, pitch_um = trace_middles(weigh_by_contrast(centre, fine.value), pitch_um)
+    if _usual_length([len(middle.path) for middle in middles]) * pitch_um > LONGEST_UM:
+        return None
+    shafts = [_to_shaft(fine, middle, pitch_um / fine.pitch_um) for middle in middles]
+    # a ranking, no probability: the network's word along the plateau
+    confidence = np.clip([middle.contrast for middle in middles], 0.0, 1.0)
+    return Detection(shafts, root_first(fine, [shaft.path for shaft in shafts]), confidence)
+
+
+def _usual_length(lengths: list[int]) -> float:
+    """Half of the total lies in hairs at least so long; 0 without hairs."""
+    ordered = np.sort(np.array(lengths, dtype=float))
+    return float(ordered[np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)]) if len(ordered) else 0.0
+
+
+def weigh_by_contrast(centre: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+    """Lower the network's word where the image hardly differs from skin: shadows, folds, marks.
+
+    Parameters
+    ----------
+    centre : ndarray, shape (H, W), float32
+    contrast : ndarray, float32
+        Of the same field, at any pitch.
+
+    Returns
+    -------
+    ndarray, shape (H, W), float32
+    """
+    level = cv2.resize(contrast, (centre.shape[1], centre.shape[0]), interpolation=cv2.INTER_AREA)
+    level = cv2.GaussianBlur(level, (0, 0), 0.7)
+    sure = level[centre > SURE_CENTRE]
+    usual = float(np.median(sure)) if len(sure) >= 200 else 0.4
+    return np.asarray(centre * np.clip(level / (LEAST_CONTRAST * max(usual, 0.05)), 0, 1), dtype=np.float32)
+
+
+def trace_middles(centre: np.ndarray, pitch_um: float) -> tuple[list[Shaft], float]:
+    """Bars along the ridges of the network's picture, in pixels half as wide as its own, and how wide those are.
+
+    Parameters
+    ----------
+    centre : ndarray, shape (H, W), float32
+        As `see_centres` gives it.
+    pitch_um : float
+
+    Returns
+    -------
+    shafts : list of Shaft
+    pitch_um : float
+        Micrometres per pixel of their paths.
+    """
+    stack = ridge_stack(centre, LINE_SIGMA_UM / pitch_um)
+    points, starts = trace_lines(stack, ridge_seeds(stack, 0.1), 0.45, LINE_SIGMA_UM / pitch_um, 6, 0.02)
+    del stack
+    value = cv2.resize(centre, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    pitch_um = pitch_um / 2
+    shafts = measure_shafts(
+        value,
+        (points + 0.5) * 2 - 0.5,
+        starts,
+        core_px=0,
+        reach_px=60 / pitch_um,
+        bridge_px=round(BRIDGE_UM / pitch_um),
+        end_share=END_SHARE,
+        stiff_px=STIFF_UM / pitch_um,
+    )
+    settled = settle_bars(
+        value,
+        [s for s in shafts if s.contrast > LEAST_CENTRE and len(s.path) > SHORTEST_UM / pitch_um],
+        stiff_px=STIFF_UM / pitch_um,
+        widest_px=WIDEST_UM / pitch_um,
+        end_share=END_SHARE,
+        least=OWN_SHARE,
+        least_px=SHORTEST_UM / pitch_um,
+    )
+    return settled, pitch_um
+
+
+def _to_shaft(fine: Contrast, middle: Shaft, scale: float) -> Shaft:
+    """Carry a bar over to the pixels of the contrast image, with the hair's width and contrast there."""
+    path = (middle.path + 0.5) * scale - 0.5
+    rows, cols = (np.clip(np.rint(path[:, k]).astype(int), 0, fine.value.shape[k] - 1) for k in (0, 1))
+    level = max(float(np.median(fine.value[rows, cols])), 0.02)
+    half = middle.half_width * scale / MIDDLE_SHARE
+    return dataclasses.replace(middle, path=path, half_width=half, contrast=level, span=2 * half)

@@ -1,0 +1,51 @@
+import cv2
+import numpy as np
+import pytest
+from training.scenes import to_input
+
+from anagen.hair.contrast import skin_ratio
+from anagen.hair.net import see_centres
+from anagen.synthetic.scalp import grow_scalp, photograph_scalp
+
+
+def photo_of_a_few_hairs(um_per_px=5.0):
+    rng = np.random.default_rng(2)
+    scalp = grow_scalp(rng, density_per_cm2=60, width_mm=3, height_mm=3, unit_shares=(1.0,), vellus_share=0)
+    side = round(3000 / um_per_px)
+    return photograph_scalp(scalp, rng, shape=(side, side), um_per_px=um_per_px)
+
+
+@pytest.mark.parametrize("um_per_px", [2.7, 5.0, 6.0, 8.0])
+def test_middles_of_hairs_stand_out_from_skin(um_per_px):
+    photo = photo_of_a_few_hairs(um_per_px)
+    centre, pitch = see_centres(photo.image, um_per_px)
+    assert pitch == pytest.approx(12.0, rel=0.01)
+    inner = [hair.path_px[len(hair.path_px) // 2] for hair in photo.truth]
+    at = np.rint((np.array(inner) + 0.5) * um_per_px / pitch - 0.5).astype(int)
+    at = at[np.all((at > 2) & (at < np.array(centre.shape) - 3), axis=1)]
+    assert np.median(centre[at[:, 0], at[:, 1]]) > 0.5
+    assert np.median(centre) < 0.1
+
+
+def test_the_number_of_threads_changes_nothing():
+    photo = photo_of_a_few_hairs()
+    before = cv2.getNumThreads()
+    try:
+        answers = []
+        for n in (1, 2):
+            cv2.setNumThreads(n)
+            answers.append(see_centres(photo.image, 5.0)[0])
+    finally:
+        cv2.setNumThreads(before)
+    assert np.array_equal(*answers)
+
+
+def test_skin_divides_out():
+    light = np.linspace(80, 240, 400)[None, :, None] * np.ones((300, 1, 3))
+    assert np.abs(skin_ratio(light.astype(np.uint8), 6.0)[:, 100:-100]).max() < 0.05
+
+
+def test_the_network_is_taught_on_what_it_is_asked():
+    """One function makes the input of training and of use."""
+    image = photo_of_a_few_hairs().image
+    assert np.array_equal(to_input(image, 5.0), skin_ratio(image, 5.0).transpose(2, 0, 1))
