@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.study.small_study import (
     ANSWERS,
@@ -413,6 +413,7 @@ def test_whatever_stands_in_the_cells_the_answer_is_findings(
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, len(PROTOCOL)), st.integers(0, 20), st.text(max_size=20))
+@example(186, 6, "")  # a pair that is one value, and no value of that kind
 def test_whatever_stands_in_the_protocol_the_answer_is_findings(
     tmp_path_factory: pytest.TempPathFactory, at: int, length: int, text: str
 ):

@@ -291,10 +291,14 @@ FILLERS = {"title": "-", "question": "-", "unit": "-", "product": "-", "days_bef
 
 
 def _fill(data: Any, place: tuple[int | str, ...]) -> None:
+    if place[-1] not in FILLERS:
+        return
     for part in place[:-1]:
-        data = data[part]
-    if place[-1] in FILLERS:
-        data[place[-1]] = FILLERS[str(place[-1])]
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return  # a fault before it took the place away
+    data[place[-1]] = FILLERS[str(place[-1])]
 
 
 def _remove(data: Any, place: tuple[int | str, ...]) -> None:
