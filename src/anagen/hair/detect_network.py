@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from anagen.hair.contrast import Contrast
+from anagen.hair.detect_ridges import find_thin, shaft_confidences
 from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import root_first
@@ -38,6 +39,10 @@ OWN_SHARE: Final = 0.3
 MIDDLE_SHARE: Final = 0.53
 """Half-width of the middle, at half its height, over that of the hair: sqrt(2 log 2) x 0.45."""
 
+LEAST_THIN: Final = 0.8
+"""Thin lines less sure are not counted: real skin is full of faint lines."""
+NEAR_UM: Final = 800.0
+"""Distance over which neighbours lean one way."""
 LONGEST_UM: Final = 1200.0
 """Where half of all length lies in longer hairs, hair is longer than the network was taught: 0.2 to 0.95 mm, mostly."""
 
@@ -59,10 +64,15 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     middles, pitch_um = trace_middles(weigh_by_contrast(centre, fine.value), pitch_um)
     if _usual_length([len(middle.path) for middle in middles]) * pitch_um > LONGEST_UM:
         return None
-    shafts = [_to_shaft(fine, middle, pitch_um / fine.pitch_um) for middle in middles]
+    thick = [_to_shaft(fine, middle, pitch_um / fine.pitch_um) for middle in middles]
     # a ranking, no probability: the network's word along the plateau
     confidence = np.clip([middle.contrast for middle in middles], 0.0, 1.0)
-    return Detection(shafts, root_first(fine, [shaft.path for shaft in shafts]), confidence)
+    # the network was taught to see few hairs thinner than its pixels: the contrast itself is looked at for those
+    thin = find_thin(fine, thick)
+    sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
+    shafts = thick + [shaft for shaft, s in zip(thin, sure, strict=True) if s >= LEAST_THIN]
+    paths = root_first(fine, [shaft.path for shaft in shafts])
+    return Detection(shafts, paths, np.concatenate([confidence, sure[sure >= LEAST_THIN]]))
 
 
 def _usual_length(lengths: list[int]) -> float:

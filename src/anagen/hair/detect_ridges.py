@@ -49,7 +49,7 @@ def detect_with_ridges(fine: Contrast) -> Detection:
     Detection
     """
     shafts = find_shafts(fine)
-    sure = _confidences(shafts, 800.0 / fine.pitch_um)
+    sure = shaft_confidences(shafts, 800.0 / fine.pitch_um)
     kept = np.flatnonzero(sure >= LEAST_CONFIDENCE)
     paths = root_first(fine, [shafts[i].path for i in kept])
     return Detection(shafts, paths, sure[kept])
@@ -64,6 +64,23 @@ def find_shafts(fine: Contrast) -> list[Shaft]:
     lines = _lines(half, COARSE_SIGMA_UM / pitch / ratio, floor=max(0.08, 4 * noise), n_angles=24)
     thick = _bars(value, value, lines, ratio, pitch, core_um=10.0, least_contrast=max(0.15, 6 * noise), widest_um=None)
     thick = drop_crosswise(thick, near_px=800 / pitch, short_px=300 / pitch)
+    return thick + find_thin(fine, thick)
+
+
+def find_thin(fine: Contrast, thick: list[Shaft]) -> list[Shaft]:
+    """Thin hairs where no thick one lies.
+
+    Parameters
+    ----------
+    fine : Contrast
+    thick : list of Shaft
+        In pixels of `fine`.
+
+    Returns
+    -------
+    list of Shaft
+    """
+    value, pitch = fine.value, fine.pitch_um
     taken = cover_bars(thick, (value.shape[0], value.shape[1]), margin_px=12 / pitch)
     rest = np.where(taken, np.float32(0), value)
     # wet or wrinkled skin is full of faint lines: a thin hair must stand above the strongest fiftieth of them
@@ -76,11 +93,23 @@ def find_shafts(fine: Contrast) -> list[Shaft]:
     del stack
     least = max(0.10, 5 * _noise(rest), SKIN_LINES * skin_lines)
     thin = _bars(rest, value, lines, 1.0, pitch, core_um=0.0, least_contrast=least, widest_um=30.0)
-    return thick + [s for s in thin if len(s.path) > 150 / pitch and s.unexplained > 0.5 and s.rim < 0.4]
+    return [s for s in thin if len(s.path) > 150 / pitch and s.unexplained > 0.5 and s.rim < 0.4]
 
 
-def _confidences(shafts: list[Shaft], near_px: float) -> np.ndarray:
-    """How sure it is that each shaft is one hair, 0 to 1: from its own area, contrast, length, surroundings, lean."""
+def shaft_confidences(shafts: list[Shaft], near_px: float) -> np.ndarray:
+    """How sure it is that each shaft is one hair: from its own area, contrast, length, surroundings, lean.
+
+    Parameters
+    ----------
+    shafts : list of Shaft
+    near_px : float
+        Distance over which neighbours share a direction.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        0 to 1.
+    """
     if not shafts:
         return np.zeros(0)
     contrast = np.array([s.contrast for s in shafts])
