@@ -83,8 +83,9 @@ def fit_mixture(like: np.ndarray, log_d: np.ndarray, tracks: LengthClasses, draw
 
     Parameters
     ----------
-    like : ndarray, shape (n_tracks, n), float32
-        Likelihood of each track at each size, up to a factor a track; tracks in order of length.
+    like : ndarray, shape (n_tracks, n), float64
+        Likelihood of each track at each size, up to a factor a track; tracks in order of length. Single precision would
+        let the last digit of a sum move D50 by a percent, and with it the number of threads.
     log_d : ndarray, shape (n,)
         Log diameters, equal steps.
     tracks : LengthClasses
@@ -125,8 +126,8 @@ def expect(weight: np.ndarray, mixture: Mixture, like: np.ndarray, tracks: Lengt
     """Sum of a weight of each track over the sizes that it may have, shape (n,)."""
     found = np.zeros(len(mixture.share))
     for rows, lengths in zip(tracks.rows, mixture.lengths, strict=True):
-        prior = (lengths * mixture.share).astype(np.float32)
-        found += prior * (like[rows].T @ (weight[rows] / _chance(like[rows], prior)).astype(np.float32))
+        prior = lengths * mixture.share
+        found += prior * (like[rows].T @ (weight[rows] / _chance(like[rows], prior)))
     return found
 
 
@@ -166,7 +167,7 @@ def _share(basis: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _chance(like: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    return np.asarray(np.maximum(like @ prior, np.float32(1e-30)))
+    return np.asarray(np.maximum(like @ prior, 1e-30))
 
 
 def _look(
@@ -175,15 +176,15 @@ def _look(
     """Log-likelihood and its derivative for each track, and the tracks expected of each size and length class."""
     share = _share(basis, at)
     log_chance = np.empty(len(like))
-    scores = np.empty((len(like), basis.shape[1]), np.float32)
+    scores = np.empty((len(like), basis.shape[1]))
     found = np.empty_like(lengths)
     for c, rows in enumerate(tracks.rows):
-        prior = (lengths[c] * share).astype(np.float32)
+        prior = lengths[c] * share
         chance = _chance(like[rows], prior)
         log_chance[rows] = np.log(chance)
-        scores[rows] = (like[rows] @ (prior[:, None] * basis).astype(np.float32)) / chance[:, None]
+        scores[rows] = (like[rows] @ (prior[:, None] * basis)) / chance[:, None]
         found[c] = prior * (like[rows].T @ (1.0 / chance))
-    scores -= (share @ basis).astype(np.float32)
+    scores -= share @ basis
     return _Fit(at, lengths, log_chance, scores), found
 
 
@@ -208,7 +209,7 @@ def _climb(
             tried = at + stretch * step
             prior = _share(basis, tried)
             value = -0.5 * float(tried @ penalty @ tried) + sum(
-                float(np.sum(np.log(_chance(like[rows], (lengths[c] * prior).astype(np.float32))), dtype=float))
+                float(np.sum(np.log(_chance(like[rows], (lengths[c] * prior))), dtype=float))
                 for c, rows in enumerate(tracks.rows)
             )
             if value > now - 1e-3:
