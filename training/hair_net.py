@@ -1,7 +1,8 @@
 """Train the network that proposes hairs, on synthetic scenes only, and write it as ONNX.
 
-``python -m training.hair_net [--minutes M] [--out FILE]``: draws scenes in one process, learns in another; the weights
-in the package came from it. Needs the dependency group ``train`` (PyTorch, onnx); the package itself does not.
+``python -m training.hair_net [--minutes M] [--out FILE]``: draws scenes in one process, learns in another. It needs
+the dependency group ``train`` (PyTorch, onnx); the package itself does not. How the weights in the package differ from
+what one run gives stands in docs/methods/hair-count.md.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def _block(a: int, b: int, n: int) -> nn.Sequential:
 def loss_of(said: torch.Tensor, asked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Centre and spots at the ends (cross-entropy, hard pixels first); the two ends in either order; the rest.
 
-    The rest is width, the way from root to tip, and the line of the hair whichever way (double angle): the last helps
-    learning only.
+    The rest is width, the way from root to tip, and the line of the hair whichever way (double angle). All but the
+    centre are asked only for what they teach about it.
     """
     centre, weight = asked[:, 0], asked[:, 6]
     p = torch.sigmoid(said[:, 0])
@@ -101,7 +102,7 @@ def _draw(seed: int, queue: mp.Queue) -> None:
 
 
 def train(minutes: float, out: Path, *, start: Path | None, seed: int, drawers: int, rate: float) -> None:
-    """Learn until the time is over; a checkpoint and the ONNX file are written every ten minutes and at the end."""
+    """Learn until the time is over; a checkpoint and the ONNX file are written every seven minutes and at the end."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     net = HairNet().to(memory_format=torch.channels_last)
@@ -188,7 +189,7 @@ def write_onnx(net: nn.Module, out: Path) -> None:
     """Batch norms folded into the convolutions, any multiple of 32 as size."""
     plain = HairNet()
     plain.load_state_dict({k: v.contiguous() for k, v in net.state_dict().items()})
-    with torch.no_grad():  # only how central a pixel is leaves the package's network
+    with torch.no_grad():  # the other answers help learning only
         plain.head = nn.Conv2d(WIDTHS[0], 1, 1)
         plain.head.weight.copy_(net.head.weight[:1])
         plain.head.bias.copy_(net.head.bias[:1])

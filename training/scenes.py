@@ -15,10 +15,9 @@ import numpy as np
 from numba import njit
 
 from anagen.hair.contrast import skin_ratio
+from anagen.hair.net import PITCH_UM
 from anagen.synthetic.scalp import HAIR_ABSORPTION_PER_UM, HAIR_RGB, SKIN_RGB, grow_scalp, photograph_scalp
 
-PITCH_UM = 6.0
-"""Of the network's input."""
 STRIDE = 2
 """Pixels of input for one of output."""
 REACH = 110.0

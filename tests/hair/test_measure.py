@@ -35,6 +35,24 @@ def test_the_network_tells_touching_hairs_apart_at_any_scale(um_per_px):
     assert found.n_hairs == pytest.approx(n_planted, rel=0.15)
 
 
+@pytest.mark.parametrize("detector", ["network", "ridges"])
+def test_a_hair_that_the_frame_cuts_off_its_root_is_not_counted(detector):
+    rng = np.random.default_rng(3)
+    scalp = grow_scalp(rng, density_per_cm2=100, width_mm=4, height_mm=4, unit_shares=(1.0,), vellus_share=0)
+    photo = photograph_scalp(scalp, rng, shape=(700, 700))
+    root, tip = (np.array([end(hair) for hair in photo.truth]) for end in (lambda h: h.root_px, lambda h: h.tip_px))
+    # the frame runs through the middle of as many hairs as possible, and leaves their roots outside
+    cuts = np.arange(150, 550)
+    lost = [np.sum((root[:, 1] < cut - 20) & (tip[:, 1] > cut + 20)) for cut in cuts]
+    left = int(cuts[int(np.argmax(lost))])
+    assert max(lost) >= 3
+    found = measure_hairs(np.ascontiguousarray(photo.image[:, left:]), um_per_px=5.0, detector=detector)
+    planted = np.all((root >= (-0.5, left - 0.5)) & (root < 699.5), axis=1)
+    roots = np.array([hair.root_px for hair in found.hairs])
+    assert np.all((roots >= -0.5) & (roots < (699.5, 699.5 - left)))
+    assert found.n_hairs <= planted.sum()
+
+
 def test_hair_longer_than_the_network_was_taught_is_found_with_ridges():
     rng = np.random.default_rng(1)
     scalp = grow_scalp(rng, density_per_cm2=60, width_mm=4, height_mm=4, length_um=(4000.0, 300.0), vellus_share=0)

@@ -1,10 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from training.scenes import to_input
 
 from anagen.hair.contrast import skin_ratio
-from anagen.hair.net import see_centres
+from anagen.hair.net import _lay_squares, see_centres
 from anagen.synthetic.scalp import grow_scalp, photograph_scalp
 
 
@@ -45,7 +44,12 @@ def test_skin_divides_out():
     assert np.abs(skin_ratio(light.astype(np.uint8), 6.0)[:, 100:-100]).max() < 0.05
 
 
-def test_the_network_is_taught_on_what_it_is_asked():
-    """One function makes the input of training and of use."""
-    image = photo_of_a_few_hairs().image
-    assert np.array_equal(to_input(image, 5.0), skin_ratio(image, 5.0).transpose(2, 0, 1))
+def test_squares_are_laid_into_channels_colour_first_then_row_then_column():
+    """The order of `torch.nn.functional.pixel_unshuffle`, in which the network was taught."""
+    ratio = np.arange(4 * 6 * 3).reshape(4, 6, 3)
+    laid = _lay_squares(ratio)
+    assert laid.shape == (12, 2, 3)
+    for colour in range(3):
+        for row in range(2):
+            for col in range(2):
+                assert np.array_equal(laid[4 * colour + 2 * row + col], ratio[row::2, col::2, colour])

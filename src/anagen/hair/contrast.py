@@ -101,16 +101,14 @@ def hair_contrast(image: np.ndarray, um_per_px: float) -> Contrast:
     ratio = image.shape[0] / work.shape[0]
     pitch = um_per_px * ratio
     red, green, blue = cv2.split(work)
-    dark = _over_skin(cv2.max(cv2.max(red, green), blue), pitch)
-    fair = -_over_skin(cv2.min(cv2.min(red, green), blue), pitch)
-    tinted = _over_skin(blue, pitch)
+    dark = over_skin(cv2.max(cv2.max(red, green), blue), pitch)
+    fair = -over_skin(cv2.min(cv2.min(red, green), blue), pitch)
+    tinted = over_skin(blue, pitch)
     # dark in every channel is the rule; pigment that absorbs blue only, and hair lighter than skin, must show better
     strength = np.array([1.5, 1.0, 1.0]) * [_line_strength(c, pitch) for c in (dark, fair, tinted)]
     chosen = int(np.argmax(strength))
     value = np.clip((dark, fair, tinted)[chosen], -0.3, 1)
-    return Contrast(
-        value, value if chosen else _over_skin(red, pitch), pitch, ratio, ("dark", "fair", "tinted")[chosen]
-    )
+    return Contrast(value, value if chosen else over_skin(red, pitch), pitch, ratio, ("dark", "fair", "tinted")[chosen])
 
 
 def _line_strength(contrast: np.ndarray, pitch_um: float) -> float:
@@ -120,5 +118,16 @@ def _line_strength(contrast: np.ndarray, pitch_um: float) -> float:
     return float(np.quantile(smooth, 0.985) / max(float(np.median(np.abs(smooth))), 1e-4))
 
 
-def _over_skin(light: np.ndarray, pitch_um: float) -> np.ndarray:
+def over_skin(light: np.ndarray, pitch_um: float) -> np.ndarray:
+    """Give how much darker each pixel of one channel is than the skin there: 1 - light / skin.
+
+    Parameters
+    ----------
+    light : ndarray, shape (H, W), uint8
+    pitch_um : float
+
+    Returns
+    -------
+    ndarray, shape (H, W), float32
+    """
     return np.asarray(1 - light / skin_brightness(light, pitch_um), dtype=np.float32)

@@ -108,7 +108,10 @@ def _to_hairs(
     um_per_px = fine.pitch_um / fine.px_per_px
     # every hair of the image goes in, so that the flanks a neighbour hides are left out
     fit = fit_diameters(image, paths, um_per_px=um_per_px)
-    order = [i for i in range(len(paths)) if region is None or bool(region.contains(paths[i][0]))]
+    # a hair that the frame cuts may be traced to a root beyond it: that root lies in no region of this image
+    frame = Region.rectangle(-0.5, -0.5, image.shape[0] - 0.5, image.shape[1] - 0.5)
+    where = [frame] if region is None else [frame, region]
+    order = [i for i, path in enumerate(paths) if all(bool(one.contains(path[0])) for one in where)]
     order.sort(key=lambda i: (float(paths[i][0][0]), float(paths[i][0][1])))
     hairs = tuple(
         Hair(

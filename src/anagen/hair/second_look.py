@@ -12,14 +12,12 @@ import numba
 import numpy as np
 from scipy.ndimage import maximum_filter
 
+from anagen.hair.contrast import over_skin
 from anagen.hair.measurement import Hair, HairMeasurement
 from anagen.hair.strip import paint_owners, resample_path
 
 PITCH_UM = 5.0
 """Pitch of the contrast images; finer photographs are averaged down to it."""
-
-SKIN_UM = 1000.0
-"""Extent over which the skin's brightness is taken as even."""
 
 SHIFTS_UM = np.arange(-24.0, 25.0, 6.0)
 TURNS_RAD = np.radians(np.arange(-12.0, 13.0, 4.0))
@@ -329,7 +327,7 @@ def _contrast(sight: Sight) -> np.ndarray:
     height, width = sight.image.shape[:2]
     size = (max(round(width * um_per_px / PITCH_UM), 8), max(round(height * um_per_px / PITCH_UM), 8))
     small = cv2.resize(sight.image, size, interpolation=cv2.INTER_AREA if um_per_px < PITCH_UM else cv2.INTER_LINEAR)
-    colours = np.stack([_over_skin(small[:, :, k]) for k in range(3)], axis=-1)
+    colours = np.stack([over_skin(small[:, :, k], PITCH_UM) for k in range(3)], axis=-1)
     paths = [_grid(hair.path_px * um_per_px) for hair in sight.measurement.hairs]
     covered = _cover(paths, sight, colours.shape)
     core = np.concatenate([_cut(paths[k], 1.0) for k in sight.paired])
@@ -340,15 +338,6 @@ def _contrast(sight: Sight) -> np.ndarray:
     weight = np.linalg.solve(spread, hair - skin.mean(axis=0))
     weight /= weight @ (hair - np.median(skin, axis=0))
     return np.ascontiguousarray((colours - np.median(skin, axis=0)) @ weight.astype(np.float32), dtype=np.float32)
-
-
-def _over_skin(light: np.ndarray) -> np.ndarray:
-    step = round(40.0 / PITCH_UM)
-    small = cv2.resize(light, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
-    size = 2 * (round(SKIN_UM / PITCH_UM / step) // 2) + 1
-    smooth = cv2.GaussianBlur(cv2.medianBlur(small, size).astype(np.float32), (0, 0), 3)
-    skin = np.maximum(cv2.resize(smooth, (light.shape[1], light.shape[0]), interpolation=cv2.INTER_LINEAR), 8.0)
-    return np.asarray(1 - light / skin, dtype=np.float32)
 
 
 def _best(

@@ -17,6 +17,7 @@ MAX_STEPS = 40
 LARGEST_CHANGE = 2.0
 CONVERGED = 0.05
 N_LENGTH_CLASSES = 6
+TRACKS_AT_A_TIME = 4096
 LENGTH_SMOOTHING = 0.25
 """The chance of a length class changes with size over about this change of log diameter, no faster."""
 
@@ -83,9 +84,8 @@ def fit_mixture(like: np.ndarray, log_d: np.ndarray, tracks: LengthClasses, draw
 
     Parameters
     ----------
-    like : ndarray, shape (n_tracks, n), float64
-        Likelihood of each track at each size, up to a factor a track; tracks in order of length. Single precision would
-        let the last digit of a sum move D50 by a percent, and with it the number of threads.
+    like : ndarray, shape (n_tracks, n), float32
+        Likelihood of each track at each size, up to a factor a track; tracks in order of length.
     log_d : ndarray, shape (n,)
         Log diameters, equal steps.
     tracks : LengthClasses
@@ -127,7 +127,7 @@ def expect(weight: np.ndarray, mixture: Mixture, like: np.ndarray, tracks: Lengt
     found = np.zeros(len(mixture.share))
     for rows, lengths in zip(tracks.rows, mixture.lengths, strict=True):
         prior = lengths * mixture.share
-        found += prior * (like[rows].T @ (weight[rows] / _chance(like[rows], prior)))
+        found += prior * (like[rows].T @ (weight[rows] / _chance(like[rows], prior)).astype(np.float32))
     return found
 
 
@@ -167,7 +167,7 @@ def _share(basis: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _chance(like: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    return np.asarray(np.maximum(like @ prior, 1e-30))
+    return np.asarray(np.maximum(like @ prior.astype(np.float32), 1e-30), dtype=float)
 
 
 def _look(
@@ -176,15 +176,15 @@ def _look(
     """Log-likelihood and its derivative for each track, and the tracks expected of each size and length class."""
     share = _share(basis, at)
     log_chance = np.empty(len(like))
-    scores = np.empty((len(like), basis.shape[1]))
+    scores = np.empty((len(like), basis.shape[1]), np.float32)
     found = np.empty_like(lengths)
     for c, rows in enumerate(tracks.rows):
         prior = lengths[c] * share
         chance = _chance(like[rows], prior)
         log_chance[rows] = np.log(chance)
-        scores[rows] = (like[rows] @ (prior[:, None] * basis)) / chance[:, None]
-        found[c] = prior * (like[rows].T @ (1.0 / chance))
-    scores -= share @ basis
+        scores[rows] = (like[rows] @ (prior[:, None] * basis).astype(np.float32)) / chance[:, None]
+        found[c] = prior * (like[rows].T @ (1.0 / chance).astype(np.float32))
+    scores -= (share @ basis).astype(np.float32)
     return _Fit(at, lengths, log_chance, scores), found
 
 
@@ -200,7 +200,7 @@ def _climb(
     """Newton steps with the tracks' own scores as information, halved where they lead down."""
     for _ in range(MAX_STEPS):
         fit, found = _look(like, tracks, basis, at, lengths)
-        slope = fit.scores.sum(axis=0) - penalty @ at
+        slope = fit.scores.sum(axis=0, dtype=float) - penalty @ at
         step = np.linalg.solve(_information(fit, penalty), slope)
         gain = float(step @ slope)
         stretch = float(_stretch(_share(basis, at), basis @ step))
@@ -230,9 +230,21 @@ def _stretch(share: np.ndarray, change: np.ndarray) -> np.ndarray:
 
 
 def _information(fit: _Fit, penalty: np.ndarray) -> np.ndarray:
-    information = (fit.scores.T @ fit.scores).astype(float)
+    information = _sum_products(fit.scores, fit.scores)
     ridge = 1e-6 * np.trace(information) / len(information)
     return np.asarray(information + penalty + ridge * np.eye(len(information)))
+
+
+def _sum_products(scores: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Products summed over the tracks, in double precision: in single, the last digit moved D50 by a percent.
+
+    A part of the tracks at a time, so that no second copy of all scores is held.
+    """
+    total = np.zeros((scores.shape[1], other.shape[1]))
+    for first in range(0, len(scores), TRACKS_AT_A_TIME):
+        part = slice(first, first + TRACKS_AT_A_TIME)
+        total += scores[part].astype(float).T @ other[part].astype(float)
+    return total
 
 
 def _with_draws(
@@ -240,8 +252,8 @@ def _with_draws(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shares of all tracks and of each draw, shape (1 + n_resamples, n), and the log weight of each."""
     inverse = np.linalg.inv(_information(fit, penalty))
-    n_parameters = float(np.sum(inverse * (fit.scores.T @ fit.scores)))
-    slope = fit.scores.T.astype(float) @ (draws - 1.0)
+    n_parameters = float(np.sum(inverse * _sum_products(fit.scores, fit.scores)))
+    slope = _sum_products(fit.scores, draws - 1.0)
     steps = inverse @ slope
     steps *= _stretch(_share(basis, fit.at), basis @ steps)
     at = np.concatenate([fit.at[:, None], fit.at[:, None] + steps], axis=1)

@@ -151,7 +151,7 @@ def deconvolve_sizes(
     inside = slice(useful[0], useful[-1] + 1)
     tracks = LengthClasses.of(n_frames[order])
     group = order if unit is None else unit[order]
-    like = np.ascontiguousarray(likelihood[order, inside], np.float64)
+    like = np.ascontiguousarray(likelihood[order, inside], np.float32)
     n_groups = int(group.max()) + 1
     picks = rng.integers(n_groups, size=(n_resamples, n_groups))
     draws = np.stack([np.bincount(pick, minlength=n_groups)[group] for pick in picks], axis=1).astype(float)
