@@ -211,7 +211,7 @@ def _house_visibility(diameter_um: float, colour: str, skin: int) -> float:
 def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, Bars]:
     """One photograph, shape (size, size, 3), uint8, at the pitch, and its hairs."""
     full = size + 2 * MARGIN
-    blur_um = float(rng.choice([rng.uniform(3, 9), rng.uniform(8, 20)]))
+    blur_um = float(rng.choice([rng.uniform(3, 9), rng.uniform(8, 20), rng.uniform(16, 32)], p=[0.42, 0.42, 0.16]))
     skin_rgb = _skin_colour(rng)
     image = _skin(rng, full, skin_rgb)
     bars, looks = _plant(rng, full, skin_rgb, blur_um)
@@ -232,7 +232,7 @@ def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, Bars]:
         )
     _cover_roots(rng, image, bars, skin_rgb)
     _strew(rng, image)
-    image = _camera(rng, image, blur_um)
+    image = _camera(rng, _defocus(rng, image), blur_um)
     image = image[MARGIN : MARGIN + size, MARGIN : MARGIN + size]
     bars.root = bars.root - MARGIN
     bars.tip = bars.tip - MARGIN
@@ -354,7 +354,7 @@ def _glints(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.asarray((total * where)[:, :, None] * colour * np.float32(rng.uniform(0.2, 1.0)), dtype=np.float32)
 
 
-LOOK = 16
+LOOK = 17
 """Numbers that say how one hair looks: see `_look`."""
 
 
@@ -362,7 +362,7 @@ def _look(rng: np.random.Generator, colour: np.ndarray, pigment: float, wet: flo
     """Draw how one hair looks.
 
     Colour (3), absorption per um, side light, texture, glare strength, place, width, break-up, cut slope, fade of
-    the root (um), taper, roundness of the tip, speckles, rim darkness.
+    the root (um), taper, roundness of the tip, speckles, rim darkness, raggedness of the edges.
     """
     return np.array(
         [
@@ -371,6 +371,7 @@ def _look(rng: np.random.Generator, colour: np.ndarray, pigment: float, wet: flo
             rng.uniform(0.06, 0.35), rng.uniform(-1.5, 1.5), rng.normal(0, 0.5),
             rng.uniform(0, 60) + (rng.random() < 0.25) * rng.uniform(0, 90), rng.normal(0, 0.12),
             rng.uniform(0, 1), rng.uniform(0, 1) * wet, rng.uniform(0, 0.3),
+            rng.uniform(0, 0.08) * (0.3 + wet),
         ]
     )  # fmt: skip
 
@@ -396,7 +397,7 @@ def _plant(rng: np.random.Generator, size: int, skin: np.ndarray, blur_um: float
     centres = _spread(rng, n_units, side_um)
     long_hair = rng.random() < 0.10
     clip = math.exp(rng.uniform(math.log(220), math.log(950)))
-    typical = rng.uniform(48, 108)
+    typical = rng.uniform(46, 124)
     fan = math.radians(rng.uniform(2, 14))
     main, turn = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.25, 2)
     crowd = rng.uniform(0.3, 1.7)
@@ -417,7 +418,7 @@ def _plant(rng: np.random.Generator, size: int, skin: np.ndarray, blur_um: float
         unit_clip = clip * rng.uniform(0.8, 1.25)
         for place in rng.permutation(places):
             thin = rng.random() < thin_share
-            wide = rng.uniform(14, 46) if thin else np.clip(rng.normal(typical, 0.13 * typical), 30, 140)
+            wide = rng.uniform(14, 46) if thin else np.clip(rng.normal(typical, 0.13 * typical), 30, 165)
             at = centre + place * gap * across + rng.normal(0, stagger) * ahead
             way = lean + place * closing * fan + rng.normal(0, fan / 2)
             length = unit_clip * (rng.uniform(0.6, 1.15) if n > 1 else rng.normal(1, 0.1))
@@ -441,6 +442,20 @@ def _plant(rng: np.random.Generator, size: int, skin: np.ndarray, blur_um: float
             looks.append(_look(rng, dark, gum, wet))
             weight.append(1.0 if seen > 0.13 else 0.0)
             rooted.append(1)
+    for _ in range(int(rng.poisson(0.8)) if rng.random() < 0.6 else 0):  # lone thin hairs, often paler and bent
+        at, way = rng.random(2) * side_um, main + rng.normal(0, 0.5)
+        length, wide = rng.uniform(130, 800), rng.uniform(14, 42)
+        dark = np.clip(colour * rng.uniform(0.8, 2.0) + rng.uniform(0, 0.12), 0, 1)
+        gum = pigment * np.exp(rng.normal(-0.1, 0.3))
+        opacity = 1 - math.exp(-gum * 0.85 * wide)
+        seen = float(np.max(np.abs(dark - skin) / skin)) * opacity * min(1.0, wide / (2.5 * blur_um + 6))
+        root.append(at / PITCH_UM)
+        tip.append((at + length * np.array([math.cos(way), math.sin(way)])) / PITCH_UM)
+        bow.append(rng.normal(0, 0.05) * length / PITCH_UM)
+        half.append(wide / 2 / PITCH_UM)
+        looks.append(_look(rng, dark, gum, wet))
+        weight.append(1.0 if seen > 0.08 else 0.0)
+        rooted.append(1)
     if not long_hair:
         for _ in range(int(rng.poisson(0.7))):
             at, way = rng.random(2) * side_um, main + math.pi / 2 + rng.uniform(-0.8, 0.8)
@@ -498,7 +513,7 @@ def _under_skin(rng: np.random.Generator, size: int, bars: Bars, looks: np.ndarr
     """Give the share of light that buried shafts leave: they look broader, weaker and bluer the deeper they lie."""
     near = np.zeros((size, size), dtype=np.float32)
     deep = np.zeros((size, size), dtype=np.float32)
-    strength = rng.uniform(0, 2.2) if rng.random() < 0.88 else 0.0
+    strength = rng.uniform(0.2, 2.6) if rng.random() < 0.85 else 0.0
     scene_length = rng.uniform(60, 480)
     for i in range(len(bars.half)):
         if not bars.rooted[i]:
@@ -565,7 +580,8 @@ def _draw_bar(image, root, tip, bow, half, look, grain, seed):
             along = (row - root[0]) * a_r + (col - root[1]) * a_c
             t = min(max(along / length, 0.0), 1.0)
             u = -(row - root[0]) * a_c + (col - root[1]) * a_r - 4 * bow * t * (1 - t)
-            wide = half * (1 + taper * (t - 0.5))
+            ragged = look[16] * grain[(seed + (57 if u > 0 else 0)) % size, int(along + size) % size]
+            wide = half * (1 + taper * (t - 0.5)) * (1 + ragged)
             side = min(max(wide - abs(u) + 0.5, 0.0), 1.0, 2 * wide)
             if side <= 0:
                 continue
@@ -608,6 +624,19 @@ def _cover_roots(rng: np.random.Generator, image: np.ndarray, bars: Bars, skin: 
         points = at + np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius[:, None]
         cv2.fillPoly(mask, [np.rint(points[:, ::-1] * 8).astype(np.int32)[:, None]], float(rng.uniform(0.1, 0.8)),
                      cv2.LINE_AA, 3)  # fmt: skip
+    crusted = rng.uniform(0, 0.5) if rng.random() < 0.4 else 0.0
+    for i in range(len(bars.half)):  # a sheath or crust along the first part of the shaft
+        if bars.rooted[i] and rng.random() < crusted:
+            chord = bars.tip[i] - bars.root[i]
+            length = max(float(np.hypot(*chord)), 1e-6)
+            ahead, n = chord / length, int(rng.integers(2, 7))
+            reach = min(rng.uniform(40, 220) / PITCH_UM, 0.6 * length)
+            for _ in range(n):
+                at = bars.root[i] + ahead * rng.uniform(-0.1, 1) * reach + rng.normal(0, 0.5, 2) * bars.half[i]
+                axes = (int(rng.integers(2, 3 + int(0.4 * reach))), max(1, int(bars.half[i] * rng.uniform(0.3, 1.2))))
+                lean = math.degrees(math.atan2(ahead[0], ahead[1])) + rng.normal(0, 15)
+                cv2.ellipse(mask, (round(at[1]), round(at[0])), axes, lean, 0, 360, float(rng.uniform(0.2, 0.85)), -1,
+                            cv2.LINE_AA)  # fmt: skip
     for i in range(len(bars.half)):  # a bright crescent of lifted skin
         if bars.rooted[i] and rng.random() < 0.5 * share:
             at, spread = bars.root[i], int(rng.integers(5, 16))
@@ -624,9 +653,40 @@ def _cover_roots(rng: np.random.Generator, image: np.ndarray, bars: Bars, skin: 
                 cv2.LINE_AA,
             )
     mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 1.5)))[:, :, None]
+    _ring_openings(rng, image, bars)
     bright = np.asarray(np.clip(skin * rng.uniform(0.9, 1.7), 0, 1) * np.array([1.0, 1.0, 1.02]), dtype=np.float32)
     speckle = 1 + 0.15 * _noise(rng, size, 2.0)[:, :, None]
     image += mask * (bright * speckle - image)
+
+
+def _ring_openings(rng: np.random.Generator, image: np.ndarray, bars: Bars) -> None:
+    """Dark furrows around openings and soft folds beside them: long, faint, and no hair."""
+    size = image.shape[0]
+    layer = np.zeros((size, size), dtype=np.float32)
+    share = rng.uniform(0, 0.7) if rng.random() < 0.5 else 0.0
+    for i in range(len(bars.half)):
+        if not bars.rooted[i] or rng.random() > share:
+            continue
+        for _ in range(int(rng.integers(1, 4))):
+            at = bars.root[i] + rng.normal(0, 6, 2)
+            axes = (int(rng.integers(8, 40)), int(rng.integers(5, 25)))
+            turn, first = float(rng.uniform(0, 360)), float(rng.uniform(0, 360))
+            cv2.ellipse(layer, (round(at[1]), round(at[0])), axes, turn, first, first + float(rng.uniform(40, 200)),
+                        float(rng.uniform(0.04, 0.4)), int(rng.integers(1, 5)), cv2.LINE_AA)  # fmt: skip
+    layer = cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(0.8, 4.0)))
+    image *= np.exp(-layer)[:, :, None]
+
+
+def _defocus(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Blur one side of the scene more than the other: skin is curved and depth of field short."""
+    if rng.random() > 0.35:
+        return image
+    size = image.shape[0]
+    rows, cols = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
+    way = rng.uniform(0, 2 * np.pi)
+    share = 1 / (1 + np.exp(-3 * (math.cos(way) * rows + math.sin(way) * cols) - rng.normal(0, 1)))
+    far = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(6, 28)) / PITCH_UM)
+    return np.asarray(image + share.astype(np.float32)[:, :, None] * (far - image), dtype=np.float32)
 
 
 def _strew(rng: np.random.Generator, image: np.ndarray) -> None:

@@ -18,6 +18,24 @@ def test_counts_the_hairs_that_were_planted(detector):
     assert found.area_cm2 == pytest.approx(680 * 880 * 25e-8)
 
 
+@pytest.mark.parametrize(("colour", "skin"), [("blond", 3), ("grey", 1), ("red", 5)])
+def test_hair_as_bright_as_its_skin_is_told_by_its_colour(colour, skin):
+    rng = np.random.default_rng(100 * skin)
+    scalp = grow_scalp(rng, density_per_cm2=60, vellus_share=0, fitzpatrick=skin, hair_colour=colour)
+    photo = photograph_scalp(scalp, rng, shape=(900, 1100))
+    region = Region.rectangle(60, 60, 840, 1040)
+    found = measure_hairs(photo.image, um_per_px=5.0, region=region)
+    planted = sum(bool(region.contains(hair.root_px)) for hair in photo.truth)
+    assert found.n_hairs == pytest.approx(planted, abs=3)
+
+
+def test_hair_of_the_colour_of_its_skin_is_not_missed_in_silence():
+    rng = np.random.default_rng(600)
+    scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=6, hair_colour="brown")
+    photo = photograph_scalp(scalp, rng, shape=(900, 1100))
+    assert {flag.code for flag in measure_hairs(photo.image, um_per_px=5.0).flags} & {"low-contrast", "no-hair"}
+
+
 @pytest.mark.parametrize("um_per_px", [3.0, 5.0, 7.0])
 def test_the_network_tells_touching_hairs_apart_at_any_scale(um_per_px):
     """Pairs that leave one opening side by side: the count is twice the number of units."""

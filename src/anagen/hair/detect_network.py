@@ -13,7 +13,7 @@ from anagen.hair.detect_ridges import find_thin, shaft_confidences
 from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import root_first
-from anagen.hair.settle import settle_bars
+from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars
 from anagen.hair.shafts import Detection, Shaft, measure_shafts
 from anagen.hair.trace import trace_lines
 
@@ -39,8 +39,20 @@ OWN_SHARE: Final = 0.3
 MIDDLE_SHARE: Final = 0.53
 """Half-width of the middle, at half its height, over that of the hair: sqrt(2 log 2) x 0.45."""
 
+ACROSS_DEG: Final = 36.0
+ACROSS_UM: Final = 500.0
+ACROSS_CENTRE: Final = 0.6
+"""Bars turned farther than this from their neighbours' direction, shorter and less central than this, are no hairs but
+the roots of a unit, tied together by their shadow."""
+FAINT_SIGMA_UM: Final = 18.0
+FAINT_CONTRAST: Final = 0.3
+FAINT_CENTRE: Final = 0.55
+FAINT_UM: Final = 120.0
+"""Scale of the ridges, least share of contrast, least centre and least length of hairs that are weaker than the rest:
+thin, pale, or half hidden beside a strong one."""
 LEAST_THIN: Final = 0.8
-"""Thin lines less sure are not counted: real skin is full of faint lines."""
+THIN_CENTRE: Final = 0.2
+"""Thin lines of the contrast itself, less sure or less central, are not counted: real skin is full of faint lines."""
 NEAR_UM: Final = 800.0
 """Distance over which neighbours lean one way."""
 LONGEST_UM: Final = 1200.0
@@ -60,19 +72,45 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     -------
     Detection or None
     """
-    centre, pitch_um = see_centres(image, um_per_px)
-    middles, pitch_um = trace_middles(weigh_by_contrast(centre, fine.value), pitch_um)
+    centre, centre_um = see_centres(image, um_per_px)
+    weighed = weigh_by_contrast(centre, fine.value, LEAST_CONTRAST)
+    middles, pitch_um = trace_middles(weighed, centre_um, LINE_SIGMA_UM)
     if _usual_length([len(middle.path) for middle in middles]) * pitch_um > LONGEST_UM:
         return None
+    middles = drop_crosswise(
+        middles,
+        near_px=NEAR_UM / pitch_um,
+        short_px=ACROSS_UM / pitch_um,
+        least_turn_deg=ACROSS_DEG,
+        sure=ACROSS_CENTRE,
+    )
+    middles += _trace_faint(centre, fine.value, centre_um, middles)
     thick = [_to_shaft(fine, middle, pitch_um / fine.pitch_um) for middle in middles]
     # a ranking, no probability: the network's word along the plateau
     confidence = np.clip([middle.contrast for middle in middles], 0.0, 1.0)
     # the network was taught to see few hairs thinner than its pixels: the contrast itself is looked at for those
     thin = find_thin(fine, thick)
     sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
-    shafts = thick + [shaft for shaft, s in zip(thin, sure, strict=True) if s >= LEAST_THIN]
+    seen = [_median_along(centre, shaft.path, fine.pitch_um / centre_um) for shaft in thin]
+    kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and seen[i] >= THIN_CENTRE]
+    shafts = thick + [thin[i] for i in kept]
     paths = root_first(fine, [shaft.path for shaft in shafts])
-    return Detection(shafts, paths, np.concatenate([confidence, sure[sure >= LEAST_THIN]]))
+    return Detection(shafts, paths, np.concatenate([confidence, sure[kept]]))
+
+
+def _trace_faint(centre: np.ndarray, contrast: np.ndarray, pitch_um: float, strong: list[Shaft]) -> list[Shaft]:
+    """Bars where none of `strong` lies, that are central though their contrast is weak."""
+    whole = [dataclasses.replace(s, half_width=s.half_width / MIDDLE_SHARE) for s in strong]
+    taken = cover_bars(whole, (2 * centre.shape[0], 2 * centre.shape[1]), margin_px=12.0 / pitch_um)[::2, ::2]
+    rest = np.where(taken, np.float32(0), weigh_by_contrast(centre, contrast, FAINT_CONTRAST))
+    faint, pitch_um = trace_middles(rest, pitch_um, FAINT_SIGMA_UM)
+    return [s for s in faint if s.contrast >= FAINT_CENTRE and len(s.path) * pitch_um >= FAINT_UM]
+
+
+def _median_along(centre: np.ndarray, path: np.ndarray, scale: float) -> float:
+    at = np.rint((path + 0.5) * scale - 0.5).astype(int)
+    rows, cols = (np.clip(at[:, k], 0, centre.shape[k] - 1) for k in (0, 1))
+    return float(np.median(centre[rows, cols]))
 
 
 def _usual_length(lengths: list[int]) -> float:
@@ -81,7 +119,7 @@ def _usual_length(lengths: list[int]) -> float:
     return float(ordered[np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)]) if len(ordered) else 0.0
 
 
-def weigh_by_contrast(centre: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+def weigh_by_contrast(centre: np.ndarray, contrast: np.ndarray, least: float) -> np.ndarray:
     """Lower the network's word where the image hardly differs from skin: shadows, folds, marks.
 
     Parameters
@@ -89,6 +127,8 @@ def weigh_by_contrast(centre: np.ndarray, contrast: np.ndarray) -> np.ndarray:
     centre : ndarray, shape (H, W), float32
     contrast : ndarray, float32
         Of the same field, at any pitch.
+    least : float
+        Share of the contrast of this image's surest middles below which a pixel counts for less.
 
     Returns
     -------
@@ -98,10 +138,10 @@ def weigh_by_contrast(centre: np.ndarray, contrast: np.ndarray) -> np.ndarray:
     level = cv2.GaussianBlur(level, (0, 0), 0.7)
     sure = level[centre > SURE_CENTRE]
     usual = float(np.median(sure)) if len(sure) >= 200 else 0.4
-    return np.asarray(centre * np.clip(level / (LEAST_CONTRAST * max(usual, 0.05)), 0, 1), dtype=np.float32)
+    return np.asarray(centre * np.clip(level / (least * max(usual, 0.05)), 0, 1), dtype=np.float32)
 
 
-def trace_middles(centre: np.ndarray, pitch_um: float) -> tuple[list[Shaft], float]:
+def trace_middles(centre: np.ndarray, pitch_um: float, sigma_um: float) -> tuple[list[Shaft], float]:
     """Bars along the ridges of the network's picture, in pixels half as wide as its own, and how wide those are.
 
     Parameters
@@ -109,6 +149,8 @@ def trace_middles(centre: np.ndarray, pitch_um: float) -> tuple[list[Shaft], flo
     centre : ndarray, shape (H, W), float32
         As `see_centres` gives it.
     pitch_um : float
+    sigma_um : float
+        Scale of the ridges.
 
     Returns
     -------
@@ -116,8 +158,8 @@ def trace_middles(centre: np.ndarray, pitch_um: float) -> tuple[list[Shaft], flo
     pitch_um : float
         Micrometres per pixel of their paths.
     """
-    stack = ridge_stack(centre, LINE_SIGMA_UM / pitch_um)
-    points, starts = trace_lines(stack, ridge_seeds(stack, 0.1), 0.45, LINE_SIGMA_UM / pitch_um, 6, 0.02)
+    stack = ridge_stack(centre, sigma_um / pitch_um)
+    points, starts = trace_lines(stack, ridge_seeds(stack, 0.1), 0.45, sigma_um / pitch_um, 6, 0.02)
     del stack
     value = cv2.resize(centre, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     pitch_um = pitch_um / 2

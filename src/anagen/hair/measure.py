@@ -13,8 +13,9 @@ from anagen.hair.contrast import Contrast, hair_contrast
 from anagen.hair.detect_network import detect_with_network
 from anagen.hair.detect_ridges import detect_with_ridges
 from anagen.hair.diameter import fit_diameters
+from anagen.hair.marks import find_bars, paint_over_marks
 from anagen.hair.measurement import Hair, HairMeasurement
-from anagen.hair.quality import describe_field, edge_blur_um, flag_blur, flag_field, flag_structure
+from anagen.hair.quality import describe_field, edge_blur_um, flag_blur, flag_clarity, flag_field, flag_structure
 from anagen.hair.region import Region
 from anagen.hair.shafts import Detection
 from anagen.hair.units import form_units
@@ -22,7 +23,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "5"
+VERSION: Final = "6"
 """Changes whenever the same image may give another number."""
 
 Detector = Literal["network", "ridges"]
@@ -46,7 +47,7 @@ def measure_hairs(
     um_per_px : float
         Scale, 0.5 to 20 micrometres per pixel.
     region : Region or None
-        Where hairs are counted; None for the whole image.
+        Where hairs are counted; None for the whole image. Blank bars along its border count as no part of either.
     scale_source : str
         ``given``, ``ruler`` or ``metadata``: kept in the record.
     detector : {"network", "ridges"}
@@ -65,7 +66,10 @@ def measure_hairs(
         When the image is not RGB of 8 bits, or the scale is not a positive number.
     """
     _check(image, um_per_px)
+    bars = find_bars(image)
     inside = region.to_mask(image.shape[:2]) if region is not None else None
+    if bars is not None:
+        inside = ~bars if inside is None else inside & ~bars
     n_px = int(np.count_nonzero(inside)) if inside is not None else image.shape[0] * image.shape[1]
     area_cm2 = n_px * um_per_px**2 / UM2_PER_CM2
     blank = HairMeasurement(
@@ -79,6 +83,7 @@ def measure_hairs(
     flags = flag_field(describe_field(image, um_per_px), um_per_px, area_cm2)
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
+    image = paint_over_marks(image, bars)
     fine = hair_contrast(image, um_per_px)
     # the network was taught too few fair hairs to see them as well as the ridges do
     learned = detector == "network" and fine.tone == "dark"
@@ -91,15 +96,18 @@ def measure_hairs(
     flags += flag_structure(fine.value, found.shafts, fine.pitch_um)
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
-    hairs, fitted_blur_px = _to_hairs(image, found, fine, region)
-    if not hairs:
-        flags.append(Flag("no-hair", "warning", "no hair was found in the region", "check the scale and the focus"))
+    hairs, fitted_blur_px = _to_hairs(image, found, fine, region, bars)
+    if hairs:
+        flags += flag_clarity(fine.clarity)
+    else:
+        found_none = "no hair was found in the region, and none of the skin's own colour would be"
+        flags.append(Flag("no-hair", "warning", found_none, "check the scale and the focus"))
     blur_px = fitted_blur_px if math.isfinite(fitted_blur_px) else blur_um / um_per_px
     return form_units(dataclasses.replace(blank, hairs=hairs, blur_sigma_px=blur_px, flags=tuple(flags)))
 
 
 def _to_hairs(
-    image: np.ndarray, found: Detection, fine: Contrast, region: Region | None
+    image: np.ndarray, found: Detection, fine: Contrast, region: Region | None, bars: np.ndarray | None
 ) -> tuple[tuple[Hair, ...], float]:
     """Hairs root first, in the caller's pixels, whose root lies in the region, from top to bottom; and their blur."""
     if not found.paths:
@@ -112,6 +120,8 @@ def _to_hairs(
     frame = Region.rectangle(-0.5, -0.5, image.shape[0] - 0.5, image.shape[1] - 0.5)
     where = [frame] if region is None else [frame, region]
     order = [i for i, path in enumerate(paths) if all(bool(one.contains(path[0])) for one in where)]
+    if bars is not None:
+        order = [i for i in order if not bars[tuple(np.rint(paths[i][0]).astype(int))]]
     order.sort(key=lambda i: (float(paths[i][0][0]), float(paths[i][0][1])))
     hairs = tuple(
         Hair(

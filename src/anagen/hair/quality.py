@@ -33,6 +33,8 @@ SCALE_UM_PER_PX: Final = (0.8, 16.0)
 """Finer than 0.8 no scalp camera is; coarser than 16 a terminal hair of 80 um is 5 pixels wide."""
 LEAST_AREA_CM2: Final = 0.01
 """Smallest region in which a density means anything: one hair more changes it by 100 per cm2."""
+CLARITY_LIMIT: Final = 5.5
+"""`Contrast.clarity` below which hair may be lost: bare skin has 3 to 5, real dark hair 9 to 24."""
 OVERLAY_LIMIT: Final = 0.002
 """Share of pixels of pure display colours."""
 
@@ -244,6 +246,22 @@ def flag_blur(blur_um: float) -> list[Flag]:
             "focus and take the photograph again",
             blur_um,
             SHARP_LIMIT_UM if refused else SOFT_LIMIT_UM,
+        )
+    ]
+
+
+def flag_clarity(clarity: float) -> list[Flag]:
+    """Judge whether hair differs from skin enough to be found at all."""
+    if clarity >= CLARITY_LIMIT:
+        return []
+    return [
+        Flag(
+            "low-contrast",
+            "warning",
+            f"nothing stands out more than {clarity:.1f} times from the skin: hair of the skin's colour is missed",
+            "dye the hair, or light the field so that hair and skin differ",
+            clarity,
+            CLARITY_LIMIT,
         )
     ]
 

@@ -89,7 +89,9 @@ def cover_bars(shafts: list[Shaft], shape: tuple[int, int], *, margin_px: float)
     return np.asarray(mask > 0)
 
 
-def drop_crosswise(shafts: list[Shaft], *, near_px: float, short_px: float) -> list[Shaft]:
+def drop_crosswise(
+    shafts: list[Shaft], *, near_px: float, short_px: float, least_turn_deg: float = 45.0, sure: float = math.inf
+) -> list[Shaft]:
     """Drop short bars that lie across the local direction of growth and touch a stronger one: ostia and shadows.
 
     Parameters
@@ -99,6 +101,10 @@ def drop_crosswise(shafts: list[Shaft], *, near_px: float, short_px: float) -> l
         Neighbourhood that shares a direction.
     short_px : float
         Longer ones are hairs that cross.
+    least_turn_deg : float
+        From what angle to the direction of growth a bar lies across it.
+    sure : float
+        Bars of at least this contrast are hairs whichever way they lie.
 
     Returns
     -------
@@ -111,14 +117,20 @@ def drop_crosswise(shafts: list[Shaft], *, near_px: float, short_px: float) -> l
     double = np.exp(2j * np.arctan2(chord[:, 1], chord[:, 0]))
     weight = length * np.array([s.contrast for s in shafts])
     middle = np.array([s.path[len(s.path) // 2] for s in shafts])
+    turn = math.cos(2 * math.radians(least_turn_deg))
     kept = []
     for i, shaft in enumerate(shafts):
         off = np.hypot(*(middle - middle[i]).T)
         share = weight * np.exp(-0.5 * (off / near_px) ** 2)
         share[i] = 0
         lean = np.sum(share * double) / max(float(share.sum()), 1e-9)
-        across = abs(lean) > 0.5 and np.real(double[i] * np.conj(lean)) / abs(lean) < 0.0
-        if across and length[i] < short_px and _touches_stronger(i, shafts, weight, off, length):
+        across = abs(lean) > 0.5 and np.real(double[i] * np.conj(lean)) / abs(lean) < turn
+        if (
+            across
+            and length[i] < short_px
+            and shaft.contrast < sure
+            and _touches_stronger(i, shafts, weight, off, length)
+        ):
             continue
         kept.append(shaft)
     return kept
