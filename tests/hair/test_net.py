@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from anagen.hair import net
 from anagen.hair.contrast import skin_ratio
 from anagen.hair.net import _lay_squares, see_centres
 from anagen.synthetic.scalp import grow_scalp, photograph_scalp
@@ -53,3 +54,14 @@ def test_squares_are_laid_into_channels_colour_first_then_row_then_column():
         for row in range(2):
             for col in range(2):
                 assert np.array_equal(laid[4 * colour + 2 * row + col], ratio[row::2, col::2, colour])
+
+
+def test_bands_of_rows_answer_like_the_whole(monkeypatch):
+    rng = np.random.default_rng(3)
+    scalp = grow_scalp(rng, density_per_cm2=100, width_mm=2, height_mm=6, vellus_share=0)
+    image = photograph_scalp(scalp, rng, shape=(1000, 300), um_per_px=6.0).image
+    banded, _ = see_centres(image, 6.0)
+    monkeypatch.setattr(net, "BAND", 4096)
+    whole, _ = see_centres(image, 6.0)
+    assert np.abs(banded - whole).max() < 0.05
+    assert np.abs(banded - whole).mean() < 1e-3
