@@ -19,7 +19,7 @@ class Spots:
     ----------
     start : ndarray of int, shape (T + 1,)
         Spots of frame t are ``start[t]:start[t + 1]``.
-    row_px, col_px, peak, sigma_px, snr : ndarray of float32, shape (n,)
+    row_px, col_px, peak, sigma_px, snr, error_px2 : ndarray of float32, shape (n,)
         As `locate_spots` gives them.
     """
 
@@ -29,6 +29,7 @@ class Spots:
     peak: np.ndarray
     sigma_px: np.ndarray
     snr: np.ndarray
+    error_px2: np.ndarray
 
     @property
     def n_frames(self) -> int:

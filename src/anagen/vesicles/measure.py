@@ -141,9 +141,9 @@ def measure_movie(
     blur = blur_coefficient(exposure_s, 1.0 / frames_per_s)
     spectra = step_spectra(tracked.step_px, tracked.start, tracked.room_px(seen.spots))
     noise = pooled_noise(
-        spectra, tracked.sharpness_px2, blur=blur, max_step_px=reach_px, typical_px2=crowd.typical_variance_px2
+        spectra, tracked.error_px2, blur=blur, max_step_px=reach_px, typical_px2=crowd.typical_variance_px2
     )
-    noise_px2 = noise.variance_px2(tracked.sharpness_px2)
+    noise_px2 = noise.variance_px2(tracked.error_px2)
     blur = noise.blur
     smear = smear_factor(tracked.step_px, tracked.start)
     product = size_times_diffusion(temperature_c, viscosity_mpa_s) / smear
@@ -243,7 +243,7 @@ def find_spots(
     found = [locate_spots(frame, model) for frame in itertools.chain(first, frames)]
     start = np.concatenate([[0], np.cumsum([len(one) for one in found])]).astype(np.int64)
     table = np.concatenate(found)
-    spots = Spots(start, *(np.ascontiguousarray(table[:, k]) for k in range(5)))
+    spots = Spots(start, *(np.ascontiguousarray(table[:, k]) for k in range(6)))
     check_movement(watch)
     white = float(np.iinfo(first[0].dtype).max)
     return SpotMovie(spots, model, (first[0].shape[0], first[0].shape[1]), watch, white, threshold)

@@ -29,8 +29,8 @@ class TrackedSteps:
         Where each track begins in `step_px`.
     spot : ndarray of int, shape (n_steps + n_tracks,)
         Number of each spot, track after track.
-    sharpness_px2 : ndarray, shape (n_tracks,)
-        Mean of (spot width / signal-to-noise ratio)^2, levelling off for dim spots.
+    error_px2 : ndarray, shape (n_tracks,)
+        Mean of the variance of the place along an axis by the fits themselves, levelling off for dim spots.
     drift_px : ndarray, shape (T, 2)
         Smooth common motion from frame t - 1 to t.
     from_px : ndarray, shape (n_steps, 2)
@@ -45,7 +45,7 @@ class TrackedSteps:
     step_frame: np.ndarray
     start: np.ndarray
     spot: np.ndarray
-    sharpness_px2: np.ndarray
+    error_px2: np.ndarray
     drift_px: np.ndarray
     from_px: np.ndarray
     n_linked: np.ndarray
@@ -117,24 +117,24 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
         step_frame=steps.frame[use],
         start=np.concatenate([[0], np.cumsum(n_steps[keep])]),
         spot=order[keep[track[order]]],
-        sharpness_px2=np.empty(0),
+        error_px2=np.empty(0),
         drift_px=drift,
         from_px=steps.from_px[use] + drift[steps.frame[use]],
         n_linked=np.bincount(steps.frame, minlength=spots.n_frames),
         n_begun=int(np.count_nonzero(n_steps)),
     )
-    sharpness = tracks.mean_of(_sharpness_px2(spots)) if tracks.n_tracks else np.empty(0)
-    return TrackedSteps(**{**vars(tracks), "sharpness_px2": sharpness})
+    error = tracks.mean_of(_error_px2(spots)) if tracks.n_tracks else np.empty(0)
+    return TrackedSteps(**{**vars(tracks), "error_px2": error})
 
 
-SHARPNESS_LIMIT = 0.034
-"""The error of a dim spot stops growing near this share of the spot's variance: the window and the maximum hold it."""
+LARGEST_ERROR = 0.2
+"""The error of a dim spot levels off near this share of the spot's variance: the window and the maximum hold it."""
 
 
-def _sharpness_px2(spots: Spots) -> np.ndarray:
-    free = (spots.sigma_px.astype(float) / spots.snr) ** 2
-    limit = SHARPNESS_LIMIT * float(np.median(spots.sigma_px)) ** 2
-    return np.asarray(free / (1.0 + free / limit))
+def _error_px2(spots: Spots) -> np.ndarray:
+    free = spots.error_px2.astype(float)
+    limit = LARGEST_ERROR * float(np.median(spots.sigma_px)) ** 2
+    return np.asarray(limit * free / (free + limit))
 
 
 class _Steps:
