@@ -9,8 +9,9 @@ import pytest
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.records import from_json, to_json
-from anagen.synthetic.movies import Optics, bead_sizes, simulate_movie
+from anagen.synthetic.movies import Optics, bead_sizes, mixed_sizes, simulate_movie
 from anagen.vesicles import VesicleMeasurement, calibrate_volume, measure_movie
+from anagen.vesicles.quality import FrameWatch
 
 from .conftest import HOW
 
@@ -117,6 +118,43 @@ def test_a_shaken_movie_is_flagged():
     )
     flag = next(flag for flag in measure_movie(shaken.movie, **HOW).flags if flag.code == "vibration")
     assert flag.value == pytest.approx(1.0, rel=0.35)
+
+
+def test_what_is_stuck_is_left_out_and_flagged(measured, beads):
+    row, col = np.mgrid[:240, :320]
+    glass = np.zeros((240, 320))
+    for r, c in np.random.default_rng(5).uniform(20, 220, (6, 2)):
+        glass += 60.0 * np.exp(-((row - r) ** 2 + (col - c) ** 2) / (2 * 1.6**2))
+    light = np.random.default_rng(6).poisson(glass, beads.movie.shape)
+    stuck = measure_movie(np.minimum(beads.movie + light, 255).astype(np.uint8), **HOW)
+    flag = next(flag for flag in stuck.flags if flag.code == "stuck")
+    assert flag.value == pytest.approx(6 / (6 + measured.spots_per_frame), rel=0.1)
+    # six spots on the glass cost the others about 2 % of their frames
+    assert stuck.sizes.d50_nm == pytest.approx(measured.sizes.d50_nm, rel=0.02)
+    assert stuck.sizes.d90_nm == pytest.approx(measured.sizes.d90_nm, rel=0.04)
+    assert "stuck" not in codes(measured)
+
+
+def test_white_spots_of_the_large_particles_are_flagged():
+    made = simulate_movie(
+        np.random.default_rng(4),
+        sizes_nm=mixed_sizes(bead_sizes(100.0), bead_sizes(300.0), shares=(12, 1)),
+        n_particles=110,
+        n_frames=300,
+        shape=(240, 320),
+        optics=Optics(psf="airy", brightness_power=6.0, brightness=60.0),
+    )
+    flag = next(flag for flag in measure_movie(made.movie, **HOW).flags if flag.code == "saturated")
+    assert "D90" in flag.message
+
+
+def test_white_is_that_of_the_camera():
+    watch = FrameWatch()
+    watch.see(np.full((4, 4), 3000, np.uint16))
+    assert watch.white == 4095.0  # 12 bits in a 16-bit file
+    watch = FrameWatch()
+    watch.see(np.full((4, 4), 30, np.uint8))
+    assert watch.white == 255.0
 
 
 def test_a_crowded_bright_movie_is_flagged_with_the_dilution():

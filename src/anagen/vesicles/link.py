@@ -41,6 +41,12 @@ class Spots:
         """Frame of each spot."""
         return np.repeat(np.arange(self.n_frames), np.diff(self.start))
 
+    def only(self, keep: np.ndarray) -> Spots:
+        """Keep the spots where `keep`, shape (n,), is true."""
+        start = np.concatenate([[0], np.cumsum(keep)])[self.start]
+        fields = (self.row_px, self.col_px, self.peak, self.sigma_px, self.snr, self.error_px2)
+        return Spots(start, *(field[keep] for field in fields))
+
 
 def link_spots(
     spots: Spots, *, max_step_px: float, step_variance_px2: float, drift_px: np.ndarray | None = None

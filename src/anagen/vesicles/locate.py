@@ -429,7 +429,7 @@ def _take_away(response, spots, shrink, width, half):  # type: ignore[no-untyped
 WIDE = 1.5
 """A spot wider than this many typical widths is out of focus: it is fitted again in a window that holds all of it."""
 SPECK = 0.8
-"""A spot narrower than this many typical widths may be a speck of noise on one out of focus."""
+"""A spot narrower than this many typical widths, or one that cannot be fitted, may be a speck of one out of focus."""
 WIDEST_FIT = 5.0
 """Largest width that a fit may give, in typical widths."""
 WIDEST = 3.0
@@ -454,16 +454,16 @@ def _start_width(s, sigma):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
 def _fit_one(frame, row, col, s, sigma, sign, window, others, fit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
     """Fit a spot in a window for one of width s, and in a larger one when it is, or is a speck of, one out of focus."""
     held = _fit_window(frame, row, col, s, sigma, sign, window, others, fit)
-    if held == 0.0 or s > WIDE * sigma:
+    if s > WIDE * sigma:
         return held
     wider = fit.copy()
-    if fit[3] < SPECK * sigma:
+    if held == 0.0 or fit[3] < SPECK * sigma:
         s, wider[3] = WIDEST * sigma, 0.0
         if _fit_window(frame, fit[0], fit[1], s, sigma, sign, window, others, wider) == 1.0 and wider[3] > WIDE * sigma:
             top, bottom, left, right = _window_at(frame.shape, fit[0], fit[1], s, sigma)
             inside = window[: bottom - top, : right - left]
             if _left_over(inside, wider, top, left) < _left_over(inside, fit, top, left):
-                fit[:] = wider
+                fit[:], held = wider, 1.0
     for _ in range(2):
         if fit[3] < WIDE * sigma:
             break

@@ -39,10 +39,10 @@ def pooled_noise(
     """Find localisation variance = a + b (variance of the fits) by maximum likelihood over many tracks.
 
     Each track alone says little about its noise; knowing it from all tracks together takes the spread of a diffusion
-    coefficient from sqrt(3/N) to sqrt(1/N). A fit's own variance follows the true one over three decades, bright or dim,
-    in focus or not; neighbours and smear about double it. A fit of a spot that is smeared along its path misses the mean
-    place by an amount that grows with D; that acts exactly like a smaller blur coefficient, so the coefficient is found
-    too, between 0 and what the exposure gives.
+    coefficient from sqrt(3/N) to sqrt(1/N). A fit's own variance follows the true one over three decades, bright or
+    dim, in focus or not; neighbours and smear about double it. A fit of a spot that is smeared along its path misses
+    the mean place by an amount that grows with D; that acts exactly like a smaller blur coefficient, so the coefficient
+    is found too, between 0 and what the exposure gives.
 
     Parameters
     ----------

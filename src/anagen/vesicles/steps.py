@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from anagen.vesicles.drift import smooth_drift
 from anagen.vesicles.link import Spots, link_spots
@@ -125,6 +126,43 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
     )
     error = tracks.mean_of(_error_px2(spots)) if tracks.n_tracks else np.empty(0)
     return TrackedSteps(**{**vars(tracks), "error_px2": error})
+
+
+STUCK_FRAMES = 10
+STUCK_SHARE = 0.25
+"""A track that wanders less than this part of what the slowest particle would is stuck; one in thousands is not."""
+STUCK_RADIUS_PX = 2.0
+
+
+def find_stuck(spots: Spots, tracked: TrackedSteps, *, slowest_px2: float) -> np.ndarray:
+    """Spots of what does not move: particles on the glass, bright pixels, dirt.
+
+    The places of a free particle in N frames scatter about their mean by D N / 3 along an axis. A track that scatters
+    far less than that of the largest size that can be reported is stuck, and every spot that is ever seen in its place
+    with it; a free particle that passes there loses some frames, whatever its size.
+
+    Parameters
+    ----------
+    spots : Spots
+        Of the whole movie.
+    tracked : TrackedSteps
+        Their tracks.
+    slowest_px2 : float
+        Diffusion coefficient of the largest size, px2 per frame.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_spots,)
+        Which spots are stuck.
+    """
+    place = np.stack([spots.row_px, spots.col_px], axis=1).astype(float)
+    middle = np.stack([tracked.mean_of(axis) for axis in place.T], axis=1)
+    apart = np.mean((place[tracked.spot] - np.repeat(middle, tracked.n_frames, axis=0)) ** 2, axis=1)
+    scatter = np.add.reduceat(apart, tracked.first_spot) / tracked.n_frames
+    still = (tracked.n_frames >= STUCK_FRAMES) & (scatter < STUCK_SHARE * slowest_px2 * tracked.n_frames / 3.0)
+    if not still.any():
+        return np.zeros(len(place), bool)
+    return np.asarray(cKDTree(middle[still]).query(place, distance_upper_bound=STUCK_RADIUS_PX)[0] < STUCK_RADIUS_PX)
 
 
 LARGEST_ERROR = 0.2
