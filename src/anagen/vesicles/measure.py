@@ -33,6 +33,7 @@ from anagen.vesicles.quality import (
     check_movement,
     cut_flags,
     density_flag,
+    exposure_flag,
     frame_flags,
     motion_flags,
     saturation_flags,
@@ -157,6 +158,7 @@ def measure_movie(
     typical_noise_px2 = float(np.average(noise_px2, weights=tracked.n_frames))
     step_variance_px2 = 2.0 * diffusion_px2 * (1.0 - 2.0 * blur) + 2.0 * typical_noise_px2
     drift = tracked.drift_px.mean(axis=0) * um_per_px * frames_per_s
+    median_px2 = product / sizes.d50_nm / (um_per_px**2 * frames_per_s)
     return VesicleMeasurement(
         sizes=sizes,
         concentration_per_ml=count.per_ml * dilution,
@@ -201,6 +203,7 @@ def measure_movie(
             count,
             view,
             smear,
+            math.sqrt(median_px2 * exposure_s * frames_per_s / 3.0) if exposure_given else 0.0,
             exposure_given=exposure_given,
         ),
     )
@@ -445,6 +448,7 @@ def _flags(
     count: _Count,
     view: _View,
     smear: float,
+    smear_px: float,
     *,
     exposure_given: bool,
 ) -> tuple[Flag, ...]:
@@ -463,6 +467,7 @@ def _flags(
     flags += cut_flags(tracked.n_linked, n_spots, np.array(seen.watch.mean))
     # the step of the median particle as tracked: what was seen before linking counts faint false spots' leaps as steps
     step_px = math.sqrt(float(np.interp(sizes.d50_nm, GRID_NM, step_variance_px2)))
+    flags += exposure_flag(smear_px, seen.model.sigma_px)
     flags += stuck_flag(seen.stuck)
     flags += density_flag(float(np.mean(n_spots)), seen.shape, step_px)
     flags += motion_flags(tracked.drift_px, shake, view.step_px)

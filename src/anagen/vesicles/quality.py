@@ -21,6 +21,8 @@ LARGE_SATURATED_SHARE = 0.5
 REPEATED_SHARE = 0.02
 FROZEN_SHARE = 0.5
 MUCH_STUCK = 0.05
+SMEARED_SHARE = 0.35
+"""Variance of the smear over that of a spot. Synthetic beads of 100 nm came out 0 % too large at 0.26, 8 % at 0.48."""
 SMALLEST_NM, LARGEST_NM = 20.0, 2000.0
 
 
@@ -142,6 +144,35 @@ def saturation_flags(white: np.ndarray, large: np.ndarray) -> list[Flag]:
             )
         ]
     return []
+
+
+def exposure_flag(smear_px: float, sigma_px: float) -> list[Flag]:
+    """Flag an exposure in which the median particle smears its own spot.
+
+    A spot smeared by s along an axis is dimmer, and dimmer still when the particle went far: long steps are missed,
+    and sizes come out too large.
+
+    Parameters
+    ----------
+    smear_px : float
+        Standard deviation, along an axis, of the way of the median particle within an exposure.
+    sigma_px : float
+        Standard deviation of a typical spot.
+    """
+    share = (smear_px / sigma_px) ** 2
+    if share <= SMEARED_SHARE:
+        return []
+    return [
+        Flag(
+            "smeared-spots",
+            "warning",
+            f"in one exposure the median particle smears by {smear_px:.2f} px, {smear_px / sigma_px:.2f} of a spot's "
+            "width: long steps are missed, sizes may be 5 to 10 % too large",
+            "open the shutter for half a frame or less",
+            share,
+            SMEARED_SHARE,
+        )
+    ]
 
 
 def stuck_flag(share: float) -> list[Flag]:
