@@ -231,6 +231,7 @@ def _track_free(
         stuck_spots = find_stuck(seen.spots, tracked, slowest_px2=slowest_px2)
         if not stuck_spots.any():
             return seen, crowd, reach_px, tracked
+        del tracked  # a long movie's tracks are not held twice
         left = 1.0 - (1.0 - seen.stuck) * (1.0 - float(stuck_spots.mean()))
         seen = replace(seen, spots=seen.spots.only(~stuck_spots), stuck=left)
 
@@ -460,8 +461,8 @@ def _flags(
     smallest = float(GRID_NM[np.searchsorted(-step_variance_px2, -(reach_px**2) / (2.0 * SMALLEST_REACH))])
     room = seen.model.background if seen.model.dark_on_bright else seen.white - seen.model.background
     white = spots.peak[tracked.spot] > room - WHITE * seen.white
-    prior = sizes.density * np.gradient(sizes.diameter_nm)
-    large = likelihood @ (prior * (sizes.diameter_nm >= sizes.d90_nm)) / (likelihood @ (prior + 1e-12))
+    prior = (sizes.density * np.gradient(sizes.diameter_nm) + 1e-12).astype(np.float32)  # no second copy of likelihood
+    large = likelihood @ (prior * (sizes.diameter_nm >= sizes.d90_nm)) / (likelihood @ prior)
     flags = frame_flags(seen.watch)
     flags += saturation_flags(white, np.repeat(large, tracked.n_frames))
     flags += cut_flags(tracked.n_linked, n_spots, np.array(seen.watch.mean))
