@@ -9,8 +9,9 @@ import pytest
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.records import from_json, to_json
-from anagen.synthetic.movies import Optics, bead_sizes, simulate_movie
+from anagen.synthetic.movies import Optics, bead_sizes, mixed_sizes, simulate_movie
 from anagen.vesicles import VesicleMeasurement, calibrate_volume, measure_movie
+from anagen.vesicles.quality import FrameWatch
 
 from .conftest import HOW
 
@@ -117,6 +118,59 @@ def test_a_shaken_movie_is_flagged():
     )
     flag = next(flag for flag in measure_movie(shaken.movie, **HOW).flags if flag.code == "vibration")
     assert flag.value == pytest.approx(1.0, rel=0.35)
+
+
+def test_what_is_stuck_is_left_out_and_flagged(measured, beads):
+    row, col = np.mgrid[:240, :320]
+    glass = np.zeros((240, 320))
+    for r, c in np.random.default_rng(5).uniform(20, 220, (6, 2)):
+        glass += 60.0 * np.exp(-((row - r) ** 2 + (col - c) ** 2) / (2 * 1.6**2))
+    light = np.random.default_rng(6).poisson(glass, beads.movie.shape)
+    stuck = measure_movie(np.minimum(beads.movie + light, 255).astype(np.uint8), **HOW)
+    flag = next(flag for flag in stuck.flags if flag.code == "stuck")
+    assert flag.value == pytest.approx(6 / (6 + measured.spots_per_frame), rel=0.1)
+    # a quarter of the spots would be of 3000 nm; D50 as well as without them
+    low, high = stuck.sizes.intervals["d50_nm"]
+    assert low < beads.truth.in_view_percentiles_nm()[1] < high
+    assert stuck.sizes.d50_nm == pytest.approx(beads.truth.in_view_percentiles_nm()[1], rel=0.05)
+    assert stuck.sizes.d90_nm < 120.0
+    assert "stuck" not in codes(measured)
+
+
+def test_white_spots_of_the_large_particles_are_flagged():
+    made = simulate_movie(
+        np.random.default_rng(4),
+        sizes_nm=mixed_sizes(bead_sizes(100.0), bead_sizes(300.0), shares=(12, 1)),
+        n_particles=110,
+        n_frames=300,
+        shape=(240, 320),
+        optics=Optics(psf="airy", brightness_power=6.0, brightness=60.0),
+    )
+    flag = next(flag for flag in measure_movie(made.movie, **HOW).flags if flag.code == "saturated")
+    assert "D90" in flag.message
+
+
+def test_a_shutter_open_all_the_time_is_flagged(measured):
+    made = simulate_movie(
+        np.random.default_rng(7),
+        sizes_nm=bead_sizes(100.0),
+        n_particles=80,
+        n_frames=150,
+        shape=(240, 320),
+        exposure_s=1 / 30,
+        optics=Optics(brightness=120.0),
+    )
+    assert "smeared-spots" in codes(measure_movie(made.movie, **{**HOW, "exposure_s": 1 / 30}))
+    assert "smeared-spots" not in codes(measured)
+
+
+def test_white_is_that_of_the_camera():
+    watch = FrameWatch()
+    watch.see(np.full((4, 4), 3000, np.uint16))
+    assert watch.white == 4095.0  # 12 bits in a 16-bit file
+    watch = FrameWatch()
+    watch.see(np.full((4, 4), 30, np.uint8))
+    assert watch.white == 255.0
 
 
 def test_a_crowded_bright_movie_is_flagged_with_the_dilution():

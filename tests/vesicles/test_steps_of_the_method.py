@@ -22,7 +22,7 @@ def spots_of(places: list[np.ndarray]) -> Spots:
     start = np.concatenate([[0], np.cumsum([len(one) for one in ordered])])
     table = np.concatenate(ordered).astype(np.float32)
     one = np.ones(len(table), np.float32)
-    return Spots(start, table[:, 0], table[:, 1], 50 * one, 1.5 * one, 20 * one)
+    return Spots(start, table[:, 0], table[:, 1], 50 * one, 1.5 * one, 20 * one, 0.01 * one)
 
 
 def walkers(rng: np.random.Generator, n: int, n_frames: int, variance: float, size: float, drift=(0.0, 0.0)):
@@ -67,6 +67,36 @@ def test_a_bright_spot_smeared_along_its_path_is_one_spot():
     frames = [spots_on_noise(path, seed) for seed in range(6)]
     model = learn_spots(frames, sigma_px=1.6, dark_on_bright=False)
     assert [len(locate_spots(frame, model)) for frame in frames] == [1] * 6
+
+
+def disc_on_noise(row: float, col: float, seed: int) -> np.ndarray:
+    """A bright particle far out of focus: a disc with a hole, 17 px wide, over noise."""
+    y, x = np.mgrid[:80, :100]
+    r = np.hypot(y - row, x - col)
+    disc = np.where(r < 3.0, 4.0, 14.0) * 0.5 * (1.0 - np.tanh((r - 8.0) / 1.2))
+    return np.random.default_rng(seed).poisson(12.0 + disc).astype(np.uint8)
+
+
+def test_a_particle_out_of_focus_is_one_spot_in_the_middle_of_its_disc():
+    model = learn_spots([spots_on_noise([(40.0, 50.0, 60.0)], seed) for seed in range(6)], sigma_px=1.6)
+    planted = np.array([40.3, 50.6])
+    found = [locate_spots(disc_on_noise(*planted, seed), model) for seed in range(20)]
+    assert np.mean([len(one) == 1 for one in found]) >= 0.9
+    nearest = np.array([one[np.argmin(np.hypot(*(one[:, :2] - planted).T)), :2] for one in found])
+    # 1700 photons over 1200 of background in a disc of standard deviation 4.5 px leave 0.15 px; a disc is no Gaussian
+    assert np.sqrt(np.mean((nearest - planted) ** 2)) < 0.5
+
+
+def test_a_fit_tells_its_own_error():
+    planted = [(20.0, 20.3, 400.0), (20.4, 70.0, 100.0), (60.0, 20.0, 30.0), (60.2, 70.7, 12.0)]
+    frames = [spots_on_noise(planted, seed) for seed in range(60)]
+    model = learn_spots(frames[:6], sigma_px=1.6, dark_on_bright=False)
+    found = [locate_spots(frame, model) for frame in frames]
+    for r, c, peak in planted[1:]:
+        near = np.concatenate([one[np.hypot(one[:, 0] - r, one[:, 1] - c) < 2.0] for one in found])
+        error = np.mean((near[:, :2] - [r, c]) ** 2)
+        # 120 squares: 13 % of their mean; the least squares' variance leaves out how the fit's width is doubtful
+        assert error / near[:, 5].mean() == pytest.approx(1.15, rel=0.5), peak
 
 
 def test_links_join_what_belongs_together():
@@ -123,6 +153,22 @@ def test_deconvolution_is_narrower_than_the_tracks():
     assert estimate.std() > 20.0
     low, high = sizes.intervals["d50_nm"]
     assert low < 100.0 < high
+
+
+def test_the_interval_of_a_narrow_peak_is_as_wide_as_its_error():
+    # n steps of a track tell log size within 1 / sqrt(n): D50 of beads is known within 1 / sqrt(all steps) = 0.55 %
+    halves = []
+    for seed in range(5):
+        rng = np.random.default_rng(100 + seed)
+        n_frames = rng.integers(5, 40, 1500)
+        estimate = 100.0 * np.exp(0.03 * rng.standard_normal(1500) + rng.standard_normal(1500) / np.sqrt(n_frames))
+        like = np.exp(-0.5 * (np.log(GRID_NM / estimate[:, None]) ** 2) * n_frames[:, None]).astype(np.float32)
+        sizes = deconvolve_sizes(like, n_frames, rng=np.random.default_rng(seed))
+        low, high = sizes.intervals["d50_nm"]
+        halves.append(0.5 * (high - low))
+        assert sizes.d50_nm == pytest.approx(100.0, rel=0.02)
+        assert 0.5 < sizes.sd_nm < 6.0
+    assert np.mean(halves) == pytest.approx(1.96 * 0.55, rel=0.25)
 
 
 def test_percentiles_of_a_log_normal():

@@ -19,7 +19,7 @@ class Spots:
     ----------
     start : ndarray of int, shape (T + 1,)
         Spots of frame t are ``start[t]:start[t + 1]``.
-    row_px, col_px, peak, sigma_px, snr : ndarray of float32, shape (n,)
+    row_px, col_px, peak, sigma_px, snr, error_px2 : ndarray of float32, shape (n,)
         As `locate_spots` gives them.
     """
 
@@ -29,6 +29,7 @@ class Spots:
     peak: np.ndarray
     sigma_px: np.ndarray
     snr: np.ndarray
+    error_px2: np.ndarray
 
     @property
     def n_frames(self) -> int:
@@ -39,6 +40,12 @@ class Spots:
     def frame(self) -> np.ndarray:
         """Frame of each spot."""
         return np.repeat(np.arange(self.n_frames), np.diff(self.start))
+
+    def only(self, keep: np.ndarray) -> Spots:
+        """Keep the spots where `keep`, shape (n,), is true."""
+        start = np.concatenate([[0], np.cumsum(keep)])[self.start]
+        fields = (self.row_px, self.col_px, self.peak, self.sigma_px, self.snr, self.error_px2)
+        return Spots(start, *(field[keep] for field in fields))
 
 
 def link_spots(

@@ -99,9 +99,9 @@ def locate_spots(frame: np.ndarray, model: SpotModel) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n, 5), float32
-        Row, column, peak over the background, standard deviation in px, signal-to-noise ratio of the response;
-        sorted by row.
+    ndarray, shape (n, 6), float32
+        Row, column, peak over the background, standard deviation in px, signal-to-noise ratio of the response, and
+        the variance of the place along an axis in px2 by the fit; sorted by row.
 
     References
     ----------
@@ -183,7 +183,7 @@ def _first_model(
         raise InputError(f"sigma_px must lie in 0.5 to 20, got {sigma_px}: give the spot's standard deviation in px")
     shrink = 2 if sigma_px >= 1.25 else 1
     responses = np.stack([_respond(frame, sigma_px, shrink, dark_on_bright=dark_on_bright) for frame in frames])
-    background = float(np.median([np.median(frame) for frame in frames]))
+    background = float(np.median([np.median(frame[::4, ::4]) for frame in frames]))
     noise = _noise_map(responses, TILE_PX // shrink)
     return SpotModel(sigma_px, dark_on_bright, threshold * noise, noise, shrink, background), responses
 
@@ -219,17 +219,24 @@ def _noise_map(stack: np.ndarray, tile: int) -> np.ndarray:
     n_rows, n_cols = max(1, stack.shape[1] // tile), max(1, stack.shape[2] // tile)
     rows = np.linspace(0, stack.shape[1], n_rows + 1).astype(int)
     cols = np.linspace(0, stack.shape[2], n_cols + 1).astype(int)
-    coarse = np.empty((n_rows, n_cols), np.float32)
-    for i in range(n_rows):
-        for j in range(n_cols):
-            values = stack[:, rows[i] : rows[i + 1] : 2, cols[j] : cols[j + 1] : 2].ravel()
-            coarse[i, j] = GAUSSIAN_PER_MAD * np.median(np.abs(values - np.median(values)))
+    coarse = GAUSSIAN_PER_MAD * _tile_spread(stack, rows, cols)
     # A tile full of spots has too large a MAD and an empty dark one nothing: stay near the whole frame's noise.
     typical = float(np.median(coarse))
     floor = max(typical, 0.05)
     coarse = np.clip(coarse, 0.5 * floor, 2.0 * floor).astype(np.float32)
     size = (stack.shape[2], stack.shape[1])
     return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+@njit(cache=True, error_model="numpy")
+def _tile_spread(stack, rows, cols):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Median absolute deviation of every second pixel of every second row of each tile."""
+    spread = np.empty((rows.size - 1, cols.size - 1), np.float32)
+    for i in range(rows.size - 1):
+        for j in range(cols.size - 1):
+            values = stack[:, rows[i] : rows[i + 1] : 2, cols[j] : cols[j + 1] : 2].copy().ravel()
+            spread[i, j] = np.median(np.abs(values - np.median(values)))
+    return spread
 
 
 @njit(cache=True, error_model="numpy")
@@ -274,30 +281,31 @@ WEAKEST = 0.6
 @njit(cache=True, error_model="numpy")
 def _fit_all(frame, response, threshold, noise, shrink, sigma, width, half, sign):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fit every maximum, then those left when the fitted spots are taken away, then close spots without each other."""
-    reach = max(3, int(np.ceil(2.4 * sigma)))
     found = _find_maxima(response, threshold, noise)
-    spots = _fit_maxima(frame, found, np.empty((0, 7)), shrink, sigma, sign, reach)
+    spots = _fit_maxima(frame, found, np.empty((0, 8)), shrink, sigma, sign)
     _take_away(response, spots, shrink, width, half)
     left = _stand_out(response, _find_maxima(response, threshold, noise), spots, shrink, int(np.ceil(5.0 * width)))
     if left.shape[0] > 0:
-        spots = _fit_maxima(frame, left, spots, shrink, sigma, sign, reach)
-    return _fit_again(frame, spots[np.argsort(spots[:, 0])], threshold, noise, shrink, sigma, sign, reach)
+        spots = _fit_maxima(frame, left, spots, shrink, sigma, sign)
+    return _fit_again(frame, spots[np.argsort(spots[:, 0])], threshold, noise, shrink, sigma, sign)
 
 
 @njit(cache=True, error_model="numpy")
-def _fit_maxima(frame, found, known, shrink, sigma, sign, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
-    """Fit each maximum and add it to the spots known, once: row, column, peak, width, level, SNR, whether it held."""
+def _fit_maxima(frame, found, known, shrink, sigma, sign):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Fit each maximum and add it to the spots known: row, column, peak, width, level, SNR, whether it held, error."""
     n, n_known = found.shape[0], known.shape[0]
-    spots = np.empty((n_known + n, 7))
+    spots = np.empty((n_known + n, 8))
     spots[:n_known] = known
+    spots[n_known:, 3] = 0.0  # width unknown
     keep = np.ones(n_known + n, np.bool_)
-    window = np.empty((2 * reach + 1, 2 * reach + 1))
-    near = np.empty((16, 7))
+    side = 2 * _half_window(WIDEST * sigma, sigma) + 1
+    window = np.empty((side, side))
+    near = np.empty((16, 8))
     for i in range(n_known, n_known + n):
         row = found[i - n_known, 0] * shrink + 0.5 * (shrink - 1)
         col = found[i - n_known, 1] * shrink + 0.5 * (shrink - 1)
-        m = _neighbours(known, row, col, -1, reach, near)
-        held = _fit_one(frame, row, col, sigma, sign, reach, window, near[:m], spots[i])
+        m = _neighbours(known, row, col, -1, _half_window(sigma, sigma), near)
+        held = _fit_one(frame, row, col, sigma, sigma, sign, window, near[:m], spots[i])
         spots[i, 5], spots[i, 6] = found[i - n_known, 2], held
         if n_known > 0 and (held == 0.0 or spots[i, 3] < NARROWEST * sigma):
             keep[i] = False
@@ -305,7 +313,16 @@ def _fit_maxima(frame, found, known, shrink, sigma, sign, reach):  # type: ignor
             if keep[i] and keep[j]:
                 apart = (spots[i, 0] - spots[j, 0]) ** 2 + (spots[i, 1] - spots[j, 1]) ** 2
                 lobe = j < n_known and spots[i, 5] < LOBE_PEAK * spots[j, 5]
-                if apart < ((LOBE_APART if lobe else 1.2) * sigma) ** 2:
+                limit = (LOBE_APART if lobe else 1.2) * sigma
+                wide_j = spots[j, 3] >= spots[i, 3]
+                wide, sharp = (j, i) if wide_j else (i, j)
+                if spots[wide, 3] > WIDE * sigma and spots[sharp, 5] < 2.0 * spots[wide, 5]:  # a speck of it
+                    if apart < max(limit, 1.2 * spots[wide, 3]) ** 2:
+                        if wide_j or j < n_known:
+                            keep[i] = False
+                        else:
+                            keep[j] = False
+                elif apart < limit**2:
                     if j < n_known or spots[j, 5] >= spots[i, 5]:
                         keep[i] = False
                     else:
@@ -349,19 +366,20 @@ def _neighbours(spots, row, col, own, reach, near):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, error_model="numpy")
-def _fit_again(frame, spots, threshold, noise, shrink, sigma, sign, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _fit_again(frame, spots, threshold, noise, shrink, sigma, sign):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fit spots that have neighbours without these; drop what is only the flank of a brighter one."""
-    near = np.empty((16, 7))
-    window = np.empty((2 * reach + 1, 2 * reach + 1))
-    out = np.empty((spots.shape[0], 5), np.float32)
-    fit = np.empty(7)
+    near = np.empty((16, 8))
+    side = 2 * _half_window(WIDEST * sigma, sigma) + 1
+    window = np.empty((side, side))
+    out = np.empty((spots.shape[0], 6), np.float32)
+    fit = np.empty(8)
     n = 0
     for a in range(spots.shape[0]):
         fit[:] = spots[a]
-        m = _neighbours(spots, fit[0], fit[1], a, reach, near)
+        m = _neighbours(spots, fit[0], fit[1], a, _half_window(fit[3], sigma), near)
         if m > 0:
             brighter = near[:m, 5].max() > fit[5]
-            held = _fit_one(frame, fit[0], fit[1], sigma, sign, reach, window, near[:m], fit)
+            held = _fit_one(frame, fit[0], fit[1], _start_width(fit[3], sigma), sigma, sign, window, near[:m], fit)
             if held == 0.0 or (fit[0] - spots[a, 0]) ** 2 + (fit[1] - spots[a, 1]) ** 2 > sigma * sigma:
                 held = 0.0
                 fit[:] = spots[a]
@@ -372,7 +390,7 @@ def _fit_again(frame, spots, threshold, noise, shrink, sigma, sign, reach):  # t
                 continue
         for k in range(4):
             out[n, k] = fit[k]
-        out[n, 4] = fit[5]
+        out[n, 4], out[n, 5] = fit[5], fit[7]
         n += 1
     return out[:n][np.argsort(out[:n, 0])]
 
@@ -408,19 +426,91 @@ def _take_away(response, spots, shrink, width, half):  # type: ignore[no-untyped
                 response[r, c] -= in_near * near[c - left] - in_far * far[c - left]
 
 
+WIDE = 1.5
+"""A spot wider than this many typical widths is out of focus: it is fitted again in a window that holds all of it."""
+SPECK = 0.8
+"""A spot narrower than this many typical widths, or one that cannot be fitted, may be a speck of one out of focus."""
+WIDEST_FIT = 5.0
+"""Largest width that a fit may give, in typical widths."""
+WIDEST = 3.0
+"""Widths of a typical spot beyond which the window grows no more."""
+WINDOW = 2.4
+"""Half the side of a fit's window, in widths of the spot."""
+
+
 @njit(cache=True, error_model="numpy")
-def _fit_one(frame, row, col, sigma, sign, reach, window, others, fit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one numba loop
+def _half_window(s, sigma):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Half the side of the window for a spot of width s where a typical one has sigma."""
+    return max(3, int(np.ceil(WINDOW * _start_width(s, sigma))))
+
+
+@njit(cache=True, error_model="numpy")
+def _start_width(s, sigma):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Width that a fit starts from and its window is made for: that of a typical spot unless it is out of focus."""
+    return min(s, WIDEST * sigma) if s > WIDE * sigma else sigma
+
+
+@njit(cache=True, error_model="numpy")
+def _fit_one(frame, row, col, s, sigma, sign, window, others, fit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Fit a spot in a window for one of width s, and in a larger one when it is, or is a speck of, one out of focus."""
+    held = _fit_window(frame, row, col, s, sigma, sign, window, others, fit)
+    if s > WIDE * sigma:
+        return held
+    wider = fit.copy()
+    if held == 0.0 or fit[3] < SPECK * sigma:
+        s, wider[3] = WIDEST * sigma, 0.0
+        if _fit_window(frame, fit[0], fit[1], s, sigma, sign, window, others, wider) == 1.0 and wider[3] > WIDE * sigma:
+            top, bottom, left, right = _window_at(frame.shape, fit[0], fit[1], s, sigma)
+            inside = window[: bottom - top, : right - left]
+            if _left_over(inside, wider, top, left) < _left_over(inside, fit, top, left):
+                fit[:], held = wider, 1.0
+    for _ in range(2):
+        if fit[3] < WIDE * sigma:
+            break
+        s = _start_width(fit[3], sigma)
+        wider[:] = fit
+        if _fit_window(frame, fit[0], fit[1], s, sigma, sign, window, others, wider) == 0.0:
+            break
+        grown = wider[3] > 1.2 * fit[3]
+        fit[:] = wider
+        if not grown:
+            break
+    return held
+
+
+@njit(cache=True, error_model="numpy")
+def _window_at(shape, row, col, s, sigma):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """First and last row and column, the last excluded, of the window around a spot of width s."""
+    reach = _half_window(s, sigma)
+    r, c = int(np.round(row)), int(np.round(col))
+    return max(r - reach, 0), min(r + reach + 1, shape[0]), max(c - reach, 0), min(c + reach + 1, shape[1])
+
+
+@njit(cache=True, error_model="numpy")
+def _left_over(window, fit, top, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Sum of squares that a spot leaves in a window, on the best level."""
+    total = square = 0.0
+    for i in range(window.shape[0]):
+        for j in range(window.shape[1]):
+            r2 = (top + i - fit[0]) ** 2 + (left + j - fit[1]) ** 2
+            v = window[i, j] - fit[2] * np.exp(-0.5 * r2 / fit[3] ** 2)
+            total += v
+            square += v * v
+    return square - total * total / window.size
+
+
+@njit(cache=True, error_model="numpy")
+def _fit_window(frame, row, col, s, sigma, sign, window, others, fit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one numba loop
     """Levenberg-Marquardt for A exp(-((y-r)^2 + (x-c)^2) / 2 s^2) + b on a square window; 1 where it held, else 0.
 
     The model is a product of a function of the row and one of the column, so every sum over the window of the normal
     equations is a product of two sums along its sides; only the sums with the image itself run over all pixels.
     """
-    n_rows, n_cols = frame.shape
-    r0, c0 = int(np.round(row)), int(np.round(col))
-    top, bottom = max(r0 - reach, 0), min(r0 + reach, n_rows - 1)
-    left, right = max(c0 - reach, 0), min(c0 + reach, n_cols - 1)
-    h, w = bottom - top + 1, right - left + 1
-    low, high, total = 1e30, -1e30, 0.0
+    top, bottom, left, right = _window_at(frame.shape, row, col, s, sigma)
+    h, w = bottom - top, right - left
+    if h < 3 or w < 3:
+        return 0.0
+    total = 0.0
     for i in range(h):
         for j in range(w):
             v = sign * frame[top + i, left + j]
@@ -430,19 +520,20 @@ def _fit_one(frame, row, col, sigma, sign, reach, window, others, fit):  # type:
                     v -= others[k, 2] * np.exp(-0.5 * d2 / others[k, 3] ** 2)
             window[i, j] = v
             total += v
-            low = min(low, v)
     base = 0.0  # the mean of the rim is a first guess of the background
     for i in range(h):
         base += window[i, 0] + window[i, w - 1]
     for j in range(w):
         base += window[0, j] + window[h - 1, j]
     base /= 2.0 * (h + w)
-    high = window[min(max(r0 - top, 0), h - 1), min(max(c0 - left, 0), w - 1)]
-    y, x, s = row - top, col - left, sigma
+    high = window[min(max(int(np.round(row)) - top, 0), h - 1), min(max(int(np.round(col)) - left, 0), w - 1)]
+    y, x = row - top, col - left
     a, b = max(high - base, 1.0), base
-    y_start, x_start = y, x
+    y_start, x_start, s_start = y, x, s
+    if fit[3] > 0.0:
+        a, s, b = fit[2], fit[3], fit[4]
     ey, ex = np.empty(h), np.empty(w)
-    damp = 1e-3
+    damp, farthest = 1e-3, max(1.0, 0.3 * s)
     m = np.zeros((5, 5))
     g = np.zeros(5)
     for _ in range(12):
@@ -514,18 +605,43 @@ def _fit_one(frame, row, col, sigma, sign, reach, window, others, fit):  # type:
         if not _solve(m, g, damp):
             break
         a = max(a + g[0], 0.1)
-        y += min(max(g[1], -1.0), 1.0)
-        x += min(max(g[2], -1.0), 1.0)
-        s = min(max(s + min(max(g[3], -0.3 * s), 0.3 * s), 0.5 * sigma), 3.0 * sigma)
+        y += min(max(g[1], -farthest), farthest)
+        x += min(max(g[2], -farthest), farthest)
+        s = min(max(s + min(max(g[3], -0.3 * s), 0.3 * s), 0.5 * sigma), WIDEST_FIT * sigma)
         b += g[4]
         if g[1] * g[1] + g[2] * g[2] < 1e-5 and abs(g[3]) < 0.01 * s:
             break
-    far = (y - y_start) ** 2 + (x - x_start) ** 2 > (1.5 * sigma + 1.0) ** 2
+    error = _error_px2(window[:h, :w], y, x, a, s, b)
+    far = (y - y_start) ** 2 + (x - x_start) ** 2 > (1.5 * s_start + 1.0) ** 2
     held = 1.0
     if far or not np.isfinite(a + y + x):
-        y, x, s, a, held = y_start, x_start, sigma, max(high - base, 1.0), 0.0
-    fit[0], fit[1], fit[2], fit[3], fit[4] = y + top, x + left, a, s, b
+        y, x, s, a, held = y_start, x_start, s_start, max(high - base, 1.0), 0.0
+    fit[0], fit[1], fit[2], fit[3], fit[4], fit[7] = y + top, x + left, a, s, b, error
     return held
+
+
+@njit(cache=True, error_model="numpy")
+def _error_px2(window, y, x, a, s, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
+    """Variance of the place along an axis from what is left, r, where the slope J counts: sum (J r)^2 / (sum J^2)^2.
+
+    No law of the noise is assumed, so photons, the camera, rings and saturation all count as they are (White H,
+    Econometrica 1980;48:817, the estimator that allows for unequal variances).
+    """
+    h, w = window.shape
+    across = np.empty(w)
+    for j in range(w):
+        across[j] = np.exp(-0.5 * ((j - x) / s) ** 2)
+    top = bottom = 0.0
+    for i in range(h):
+        down = a * np.exp(-0.5 * ((i - y) / s) ** 2)
+        for j in range(w):
+            model = down * across[j]
+            left = window[i, j] - model - b
+            slope2 = (model * model) * ((i - y) ** 2 + (j - x) ** 2)
+            top += slope2 * left * left
+            bottom += slope2
+    n = h * w
+    return 2.0 * s**4 * top / max(bottom, 1e-30) ** 2 * n / max(n - 5.0, 1.0)
 
 
 @njit(cache=True, error_model="numpy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,19 +27,23 @@ from anagen.vesicles.locate import DEFAULT_THRESHOLD, SpotModel, learn_spots, lo
 from anagen.vesicles.measurement import Jumps, Tracks, VesicleMeasurement
 from anagen.vesicles.noise import pooled_noise
 from anagen.vesicles.pairs import EnsembleSteps, ensemble_steps
+from anagen.vesicles.pixels import find_bad_pixels, mend_pixels
 from anagen.vesicles.quality import (
     FrameWatch,
     check_movement,
     cut_flags,
     density_flag,
+    exposure_flag,
     frame_flags,
     motion_flags,
+    saturation_flags,
     size_flags,
     smear_flag,
+    stuck_flag,
     track_flags,
 )
 from anagen.vesicles.sizes import GRID_NM, SizeDistribution, deconvolve_sizes
-from anagen.vesicles.steps import TrackedSteps, search_radius_px, track_spots
+from anagen.vesicles.steps import TrackedSteps, find_stuck, search_radius_px, track_spots
 from anagen.vesicles.water import size_times_diffusion, water_viscosity_mpa_s
 
 FRAMES_TO_LEARN = 30
@@ -57,6 +61,8 @@ MAX_RIVALS = 0.3
 SHALLOWEST = 0.1
 """Sizes seen in less than this part of the largest ones' depth are counted as seen in it: what the tail of a fitted
 distribution says of them is no count."""
+WHITE = 0.03
+"""A spot whose fitted peak comes this near to the end of the grey scale, as a part of it, is white in the middle."""
 SEED = 20121
 
 
@@ -126,27 +132,18 @@ def measure_movie(
     exposure_given = exposure_s is not None
     exposure_s = 1.0 / frames_per_s if exposure_s is None else exposure_s
     seen = find_spots(movie, spot_sigma_px=spot_sigma_px, dark_on_bright=dark_on_bright, threshold=threshold)
-    per_frame = len(seen.spots.row_px) / seen.spots.n_frames
-    if per_frame < FEWEST_SPOTS:
-        raise NotEnoughDataError(
-            f"no particles: {per_frame:.2g} spots a frame is what noise gives; check focus, light and dilution"
-        )
-    crowd, reach_px = plan_linking(seen, max_step_px)
-    tracked = track_spots(seen.spots, crowd, max_step_px=reach_px, min_frames=min_track_frames)
-    if tracked.n_tracks < MIN_TRACKS:
-        raise NotEnoughDataError(
-            f"only {tracked.n_tracks} tracks of {min_track_frames} or more frames; {MIN_TRACKS} are needed for any "
-            "size: record longer, or a more concentrated sample"
-        )
+    product = size_times_diffusion(temperature_c, viscosity_mpa_s)
+    slowest_px2 = product / GRID_NM[-1] / (um_per_px**2 * frames_per_s)
+    seen, crowd, reach_px, tracked = _track_free(seen, max_step_px, min_track_frames, slowest_px2)
     blur = blur_coefficient(exposure_s, 1.0 / frames_per_s)
     spectra = step_spectra(tracked.step_px, tracked.start, tracked.room_px(seen.spots))
     noise = pooled_noise(
-        spectra, tracked.sharpness_px2, blur=blur, max_step_px=reach_px, typical_px2=crowd.typical_variance_px2
+        spectra, tracked.error_px2, blur=blur, max_step_px=reach_px, typical_px2=crowd.typical_variance_px2
     )
-    noise_px2 = noise.variance_px2(tracked.sharpness_px2)
+    noise_px2 = noise.variance_px2(tracked.error_px2)
     blur = noise.blur
     smear = smear_factor(tracked.step_px, tracked.start)
-    product = size_times_diffusion(temperature_c, viscosity_mpa_s) / smear
+    product /= smear
     diffusion_px2 = product / GRID_NM / (um_per_px**2 * frames_per_s)
     likelihood = relative_likelihood(spectra, diffusion_px2, noise_px2, blur=blur, max_step_px=reach_px)
     view = _View.of(seen, crowd, um_per_px, frames_per_s, detection_volume)
@@ -161,6 +158,7 @@ def measure_movie(
     typical_noise_px2 = float(np.average(noise_px2, weights=tracked.n_frames))
     step_variance_px2 = 2.0 * diffusion_px2 * (1.0 - 2.0 * blur) + 2.0 * typical_noise_px2
     drift = tracked.drift_px.mean(axis=0) * um_per_px * frames_per_s
+    median_px2 = product / sizes.d50_nm / (um_per_px**2 * frames_per_s)
     return VesicleMeasurement(
         sizes=sizes,
         concentration_per_ml=count.per_ml * dilution,
@@ -196,14 +194,51 @@ def measure_movie(
             "smear_factor": smear,
         },
         flags=_flags(
-            seen, tracked, sizes, step_variance_px2, reach_px, count, view, smear, exposure_given=exposure_given
+            seen,
+            tracked,
+            sizes,
+            likelihood,
+            step_variance_px2,
+            reach_px,
+            count,
+            view,
+            smear,
+            math.sqrt(median_px2 * exposure_s * frames_per_s / 3.0) if exposure_given else 0.0,
+            exposure_given=exposure_given,
         ),
     )
 
 
+def _track_free(
+    seen: SpotMovie, max_step_px: float | None, min_track_frames: int, slowest_px2: float
+) -> tuple[SpotMovie, EnsembleSteps, float, TrackedSteps]:
+    """Tracks of what moves; `seen` comes back without what is stuck."""
+    while True:
+        per_frame = len(seen.spots.row_px) / seen.spots.n_frames
+        if per_frame < FEWEST_SPOTS:
+            stuck = f"{100 * seen.stuck:.0f} % of the spots do not move and " if seen.stuck > 0.0 else ""
+            raise NotEnoughDataError(
+                f"no particles: {stuck}{per_frame:.2g} spots a frame is what noise gives; check focus, light and "
+                "dilution"
+            )
+        crowd, reach_px = plan_linking(seen, max_step_px)
+        tracked = track_spots(seen.spots, crowd, max_step_px=reach_px, min_frames=min_track_frames)
+        if tracked.n_tracks < MIN_TRACKS:
+            raise NotEnoughDataError(
+                f"only {tracked.n_tracks} tracks of {min_track_frames} or more frames; {MIN_TRACKS} are needed for any "
+                "size: record longer, or a more concentrated sample"
+            )
+        stuck_spots = find_stuck(seen.spots, tracked, slowest_px2=slowest_px2)
+        if not stuck_spots.any():
+            return seen, crowd, reach_px, tracked
+        del tracked  # a long movie's tracks are not held twice
+        left = 1.0 - (1.0 - seen.stuck) * (1.0 - float(stuck_spots.mean()))
+        seen = replace(seen, spots=seen.spots.only(~stuck_spots), stuck=left)
+
+
 @dataclass(frozen=True, eq=False)
 class SpotMovie:
-    """Spots of all frames and what the reading showed."""
+    """Spots of all frames and what the reading showed; `stuck` is the share of spots left out as they do not move."""
 
     spots: Spots
     model: SpotModel
@@ -211,6 +246,7 @@ class SpotMovie:
     watch: FrameWatch
     white: float
     snr_needed: float
+    stuck: float = 0.0
 
 
 def find_spots(
@@ -239,14 +275,16 @@ def find_spots(
     first = list(itertools.islice(frames, FRAMES_TO_LEARN))
     if len(first) < MIN_FRAMES:
         raise NotEnoughDataError(f"movie has {len(first)} frames; Brownian motion needs at least {MIN_FRAMES}")
+    bad = find_bad_pixels(first)
+    first = [mend_pixels(frame, bad) for frame in first]
     model = learn_spots(first, sigma_px=spot_sigma_px, dark_on_bright=dark_on_bright, threshold=threshold)
-    found = [locate_spots(frame, model) for frame in itertools.chain(first, frames)]
+    rest = (mend_pixels(frame, bad) for frame in frames)
+    found = [locate_spots(frame, model) for frame in itertools.chain(first, rest)]
     start = np.concatenate([[0], np.cumsum([len(one) for one in found])]).astype(np.int64)
     table = np.concatenate(found)
-    spots = Spots(start, *(np.ascontiguousarray(table[:, k]) for k in range(5)))
+    spots = Spots(start, *(np.ascontiguousarray(table[:, k]) for k in range(6)))
     check_movement(watch)
-    white = float(np.iinfo(first[0].dtype).max)
-    return SpotMovie(spots, model, (first[0].shape[0], first[0].shape[1]), watch, white, threshold)
+    return SpotMovie(spots, model, (first[0].shape[0], first[0].shape[1]), watch, watch.white, threshold)
 
 
 def _frames(movie: np.ndarray | Iterable[np.ndarray], watch: FrameWatch) -> Iterator[np.ndarray]:
@@ -405,11 +443,13 @@ def _flags(
     seen: SpotMovie,
     tracked: TrackedSteps,
     sizes: SizeDistribution,
+    likelihood: np.ndarray,
     step_variance_px2: np.ndarray,
     reach_px: float,
     count: _Count,
     view: _View,
     smear: float,
+    smear_px: float,
     *,
     exposure_given: bool,
 ) -> tuple[Flag, ...]:
@@ -419,12 +459,17 @@ def _flags(
     own = (per_track + 4.0 * view.step_px**2) / (tracked.n_frames + 3.0)
     shake = vibration_px(tracked.step_frame, tracked.step_px, np.repeat(own, tracked.n_frames - 1))
     smallest = float(GRID_NM[np.searchsorted(-step_variance_px2, -(reach_px**2) / (2.0 * SMALLEST_REACH))])
-    sign = -1.0 if seen.model.dark_on_bright else 1.0
-    top = seen.model.background + sign * spots.peak
-    flags = frame_flags(seen.watch, seen.white, seen.white - top if seen.model.dark_on_bright else top)
+    room = seen.model.background if seen.model.dark_on_bright else seen.white - seen.model.background
+    white = spots.peak[tracked.spot] > room - WHITE * seen.white
+    prior = (sizes.density * np.gradient(sizes.diameter_nm) + 1e-12).astype(np.float32)  # no second copy of likelihood
+    large = likelihood @ (prior * (sizes.diameter_nm >= sizes.d90_nm)) / (likelihood @ prior)
+    flags = frame_flags(seen.watch)
+    flags += saturation_flags(white, np.repeat(large, tracked.n_frames))
     flags += cut_flags(tracked.n_linked, n_spots, np.array(seen.watch.mean))
     # the step of the median particle as tracked: what was seen before linking counts faint false spots' leaps as steps
     step_px = math.sqrt(float(np.interp(sizes.d50_nm, GRID_NM, step_variance_px2)))
+    flags += exposure_flag(smear_px, seen.model.sigma_px)
+    flags += stuck_flag(seen.stuck)
     flags += density_flag(float(np.mean(n_spots)), seen.shape, step_px)
     flags += motion_flags(tracked.drift_px, shake, view.step_px)
     flags += track_flags(tracked.n_tracks, view.n_independent)

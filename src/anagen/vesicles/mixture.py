@@ -12,10 +12,13 @@ SCALES = (3.0, 0.4, 0.28, 0.2, 0.14, 0.1, 0.07, 0.05)
 leaves nothing but log-normals."""
 COST_OF_A_WAVE = 1.66
 """Half the integral of the squared third derivative of exp(-x^2 / 2), 15 sqrt(pi) / 16."""
+NARROWEST = 0.015
+"""Spread of log diameter; one this narrow costs half a unit of log-likelihood, one twice as narrow eight."""
 KNOT_STEP = 0.05
 MAX_STEPS = 40
 LARGEST_CHANGE = 2.0
 CONVERGED = 0.05
+DRAW_ROUNDS = 4
 N_LENGTH_CLASSES = 6
 TRACKS_AT_A_TIME = 4096
 LENGTH_SMOOTHING = 0.25
@@ -96,24 +99,27 @@ def fit_mixture(like: np.ndarray, log_d: np.ndarray, tracks: LengthClasses, draw
     Returns
     -------
     Mixture
-        Shares by number of tracks. Those of a draw are one Newton step away from those of all tracks.
+        Shares by number of tracks.
 
     References
     ----------
     Silverman BW, Ann Stat 1982;10:795 (the penalty); Laird N, J Am Stat Assoc 1978;73:805 (mixing distributions);
     Burnham KP, Anderson DR, Sociol Methods Res 2004;33:261 (Akaike weights).
     """
-    basis, roughness = _log_density_basis(log_d)
+    basis, roughness, narrowness = _log_density_basis(log_d)
     near = np.exp(-0.5 * ((log_d[:, None] - log_d) / LENGTH_SMOOTHING) ** 2)
     smoother = near / near.sum(axis=1, keepdims=True)
-    at = _first_guess(like, log_d, basis)
+    at = _first_guess(like, log_d, basis)  # in waves of rising roughness
     lengths = np.full((len(tracks.rows), len(log_d)), 1.0 / len(tracks.rows))
     fits = []
     for scale in SCALES:
-        penalty = scale**5 / COST_OF_A_WAVE * roughness
-        fit = _climb(like, tracks, basis, penalty, smoother, at, lengths)
-        at, lengths = fit.at, fit.lengths
-        fits.append(_with_draws(fit, basis, penalty, draws))
+        cost = scale**5 / COST_OF_A_WAVE * roughness + narrowness
+        # Costs span fourteen decades: in units in which each wave's cost is at most 1, the equations can be solved.
+        unit = 1.0 / np.sqrt(1.0 + cost)
+        penalty = np.diag(cost * unit**2)
+        fit = _climb(like, tracks, basis * unit, penalty, smoother, at / unit, lengths)
+        at, lengths = fit.at * unit, fit.lengths
+        fits.append(_with_draws(fit, like, tracks, basis * unit, penalty, draws))
     log_weight = np.stack([one[1] for one in fits])
     weight = np.exp(log_weight - log_weight.max(axis=0))
     weight /= weight.sum(axis=0)
@@ -141,15 +147,28 @@ class _Fit:
     scores: np.ndarray
 
 
-def _log_density_basis(log_d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cubic B-splines on equal knots, and the integral of the squared third derivative as a quadratic form."""
+def _log_density_basis(log_d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cubic splines on equal knots as waves: a constant, a slope, a parabola, and ever rougher ones.
+
+    Also the integral of the squared third derivative of each, and the cost of a parabola of `NARROWEST` standard
+    deviation, 1/2: tracks cannot tell a narrower spread from none, and without a cost it would be taken for none. The
+    height of the constant says nothing and is held at 0.
+    """
     n_pieces = max(4, round((log_d[-1] - log_d[0]) / KNOT_STEP))
     step = (log_d[-1] - log_d[0]) / n_pieces
     knots = log_d[0] + step * np.arange(-3, n_pieces + 4)
     inside = np.clip(log_d, knots[3], knots[-4] - 1e-9)
     basis = BSpline.design_matrix(inside, knots, 3).toarray()
     third = np.diff(np.eye(basis.shape[1]), 3, axis=0)
-    return basis, third.T @ third / step**5
+    roughness, waves = np.linalg.eigh(third.T @ third)
+    parabolas, scale = np.linalg.qr(
+        np.vander(step * (np.arange(basis.shape[1]) - 0.5 * basis.shape[1]), 3, increasing=True)
+    )
+    waves[:, :3], roughness[:3] = parabolas, 0.0
+    narrowness = np.zeros_like(roughness)
+    narrowness[0] = 1.0
+    narrowness[2] = (2.0 * NARROWEST**2 / scale[2, 2]) ** 2
+    return basis @ waves, roughness / step**5, narrowness
 
 
 def _first_guess(like: np.ndarray, log_d: np.ndarray, basis: np.ndarray) -> np.ndarray:
@@ -248,15 +267,32 @@ def _sum_products(scores: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _with_draws(
-    fit: _Fit, basis: np.ndarray, penalty: np.ndarray, draws: np.ndarray
+    fit: _Fit,
+    like: np.ndarray,
+    tracks: LengthClasses,
+    basis: np.ndarray,
+    penalty: np.ndarray,
+    draws: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shares of all tracks and of each draw, shape (1 + n_resamples, n), and the log weight of each."""
+    """Shares of all tracks and of each draw, shape (1 + n_resamples, n), and the log weight of each.
+
+    The draws climb from the fit of all tracks, with its information: one step alone leaves out half of their spread
+    where the width of a narrow peak is in doubt.
+    """
     inverse = np.linalg.inv(_information(fit, penalty))
     n_parameters = float(np.sum(inverse * _sum_products(fit.scores, fit.scores)))
-    slope = _sum_products(fit.scores, draws - 1.0)
-    steps = inverse @ slope
-    steps *= _stretch(_share(basis, fit.at), basis @ steps)
-    at = np.concatenate([fit.at[:, None], fit.at[:, None] + steps], axis=1)
-    gain = np.concatenate([[0.0], 0.5 * np.sum(steps * slope, axis=0)])
-    log_likelihood = np.concatenate([[fit.log_chance.sum()], draws.T @ fit.log_chance]) + gain
-    return _share(basis, at).T, log_likelihood - n_parameters, fit.lengths
+    at = np.repeat(fit.at[:, None], draws.shape[1], axis=1)
+    for round_left in reversed(range(DRAW_ROUNDS + 1)):
+        share = _share(basis, at)
+        found = np.zeros_like(share)
+        log_likelihood = np.zeros(draws.shape[1])
+        for c, rows in enumerate(tracks.rows):
+            prior = fit.lengths[c][:, None] * share
+            chance = _chance(like[rows], prior)
+            found += prior * (like[rows].T @ (draws[rows] / chance).astype(np.float32))
+            log_likelihood += np.sum(draws[rows] * np.log(chance), axis=0)
+        if round_left:
+            step = inverse @ (basis.T @ (found - draws.sum(axis=0) * share) - penalty @ at)
+            at = at + np.stack([s * _stretch(p, basis @ s) for s, p in zip(step.T, share.T, strict=True)], axis=1)
+    shares = np.concatenate([_share(basis, fit.at)[None], share.T])
+    return shares, np.concatenate([[fit.log_chance.sum()], log_likelihood]) - n_parameters, fit.lengths

@@ -1,4 +1,4 @@
-"""Localisation noise: found once from all tracks together, as a function of how sharp and bright a spot is."""
+"""Localisation noise: found once from all tracks together, from the errors of the fits."""
 
 from __future__ import annotations
 
@@ -14,42 +14,46 @@ N_GRID = 40
 EM_ROUNDS = 12
 STEPS_USED = 30_000
 TYPICAL_FLOOR_PX2 = 0.006
-TYPICAL_SLOPE = 4.5
-PRIOR_SD = np.array([1.0, 0.3, 0.5])
-"""Spread of log floor, log slope and logit of the blur over instruments: noise and diffusion are hard to tell apart
-when steps are much longer than the noise, and noise known within a third keeps its doubt out of the sizes."""
+TYPICAL_SLOPE = 2.0
+"""True variance over that of the fit in synthetic movies of any optics, 1.6 to 2.8: the fit knows neither the path
+within the exposure nor the neighbours."""
+TYPICAL_LOGIT_BLUR = 4.0
+"""The blur is 98 % of that of an evenly open shutter."""
+PRIOR_SD = np.array([1.0, 0.15, 0.5])
+"""Spread of log floor, log slope and logit of the blur over movies. The few steps that go to a wrong particle and back
+look like noise, and would double the slope if it were free: sizes would be 1 to 2 % too large."""
 
 
 @dataclass(frozen=True)
 class PooledNoise:
-    """Localisation variance = floor_px2 + slope (width / SNR)^2 along an axis, and the blur coefficient that fits."""
+    """Localisation variance = floor_px2 + slope (variance by the fit) along an axis, and the blur coefficient found."""
 
     floor_px2: float
     slope: float
     blur: float
 
-    def variance_px2(self, sharpness_px2: np.ndarray) -> np.ndarray:
-        """Localisation variance of tracks of this sharpness."""
-        return np.asarray(self.floor_px2 + self.slope * sharpness_px2)
+    def variance_px2(self, error_px2: np.ndarray) -> np.ndarray:
+        """Localisation variance of tracks whose fits have this variance on average."""
+        return np.asarray(self.floor_px2 + self.slope * error_px2)
 
 
 def pooled_noise(
-    spectra: StepSpectra, sharpness_px2: np.ndarray, *, blur: float, max_step_px: float, typical_px2: float
+    spectra: StepSpectra, error_px2: np.ndarray, *, blur: float, max_step_px: float, typical_px2: float
 ) -> PooledNoise:
-    """Find localisation variance = a + b (width / SNR)^2 by maximum likelihood over many tracks.
+    """Find localisation variance = a + b (variance of the fits) by maximum likelihood over many tracks.
 
     Each track alone says little about its noise; knowing it from all tracks together takes the spread of a diffusion
-    coefficient from sqrt(3/N) to sqrt(1/N). Background-limited photon noise alone gives b = 2;
-    neighbours, defocus and smear about double it. A fit of a spot that is
-    smeared along its path misses the mean place by an amount that grows with D; that acts exactly like a smaller blur
-    coefficient, so the coefficient is found too, between 0 and what the exposure gives.
+    coefficient from sqrt(3/N) to sqrt(1/N). A fit's own variance follows the true one over three decades, bright or
+    dim, in focus or not; neighbours and smear about double it. A fit of a spot that is smeared along its path misses
+    the mean place by an amount that grows with D; that acts exactly like a smaller blur coefficient, so the coefficient
+    is found too, between 0 and what the exposure gives.
 
     Parameters
     ----------
     spectra : StepSpectra
         All tracks.
-    sharpness_px2 : ndarray, shape (n_tracks,)
-        Mean of (spot width / signal-to-noise ratio)^2 along each track.
+    error_px2 : ndarray, shape (n_tracks,)
+        Mean variance of the place by the fits along each track.
     blur : float
         From `blur_coefficient`; the largest value possible.
     max_step_px : float
@@ -66,10 +70,10 @@ def pooled_noise(
     order = np.argsort(-lengths, kind="stable")
     chosen = np.sort(order[np.cumsum(lengths[order]) <= max(STEPS_USED, lengths[order[0]])])
     few = _take(spectra, chosen)
-    weight = sharpness_px2[chosen]
+    weight = error_px2[chosen]
     diffusion = typical_px2 / 2.0 * np.geomspace(0.05, 8.0, N_GRID)
 
-    start = np.array([math.log(TYPICAL_FLOOR_PX2), math.log(TYPICAL_SLOPE), 3.0])
+    start = np.array([math.log(TYPICAL_FLOOR_PX2), math.log(TYPICAL_SLOPE), TYPICAL_LOGIT_BLUR])
 
     def noise(at: np.ndarray) -> PooledNoise:
         a, b = np.exp(np.clip(at[:2], -12.0, 8.0))

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from anagen.vesicles.drift import smooth_drift
 from anagen.vesicles.link import Spots, link_spots
@@ -29,8 +30,8 @@ class TrackedSteps:
         Where each track begins in `step_px`.
     spot : ndarray of int, shape (n_steps + n_tracks,)
         Number of each spot, track after track.
-    sharpness_px2 : ndarray, shape (n_tracks,)
-        Mean of (spot width / signal-to-noise ratio)^2, levelling off for dim spots.
+    error_px2 : ndarray, shape (n_tracks,)
+        Mean of the variance of the place along an axis by the fits themselves, levelling off for dim spots.
     drift_px : ndarray, shape (T, 2)
         Smooth common motion from frame t - 1 to t.
     from_px : ndarray, shape (n_steps, 2)
@@ -45,7 +46,7 @@ class TrackedSteps:
     step_frame: np.ndarray
     start: np.ndarray
     spot: np.ndarray
-    sharpness_px2: np.ndarray
+    error_px2: np.ndarray
     drift_px: np.ndarray
     from_px: np.ndarray
     n_linked: np.ndarray
@@ -117,24 +118,61 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
         step_frame=steps.frame[use],
         start=np.concatenate([[0], np.cumsum(n_steps[keep])]),
         spot=order[keep[track[order]]],
-        sharpness_px2=np.empty(0),
+        error_px2=np.empty(0),
         drift_px=drift,
         from_px=steps.from_px[use] + drift[steps.frame[use]],
         n_linked=np.bincount(steps.frame, minlength=spots.n_frames),
         n_begun=int(np.count_nonzero(n_steps)),
     )
-    sharpness = tracks.mean_of(_sharpness_px2(spots)) if tracks.n_tracks else np.empty(0)
-    return TrackedSteps(**{**vars(tracks), "sharpness_px2": sharpness})
+    error = tracks.mean_of(_error_px2(spots)) if tracks.n_tracks else np.empty(0)
+    return TrackedSteps(**{**vars(tracks), "error_px2": error})
 
 
-SHARPNESS_LIMIT = 0.034
-"""The error of a dim spot stops growing near this share of the spot's variance: the window and the maximum hold it."""
+STUCK_FRAMES = 10
+STUCK_SHARE = 0.25
+"""A track that wanders less than this part of what the slowest particle would is stuck; one in thousands is not."""
+STUCK_RADIUS_PX = 2.0
 
 
-def _sharpness_px2(spots: Spots) -> np.ndarray:
-    free = (spots.sigma_px.astype(float) / spots.snr) ** 2
-    limit = SHARPNESS_LIMIT * float(np.median(spots.sigma_px)) ** 2
-    return np.asarray(free / (1.0 + free / limit))
+def find_stuck(spots: Spots, tracked: TrackedSteps, *, slowest_px2: float) -> np.ndarray:
+    """Spots of what does not move: particles on the glass, bright pixels, dirt.
+
+    The places of a free particle in N frames scatter about their mean by D N / 3 along an axis. A track that scatters
+    far less than that of the largest size that can be reported is stuck, and every spot that is ever seen in its place
+    with it; a free particle that passes there loses some frames, whatever its size.
+
+    Parameters
+    ----------
+    spots : Spots
+        Of the whole movie.
+    tracked : TrackedSteps
+        Their tracks.
+    slowest_px2 : float
+        Diffusion coefficient of the largest size, px2 per frame.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_spots,)
+        Which spots are stuck.
+    """
+    place = np.stack([spots.row_px, spots.col_px], axis=1).astype(float)
+    middle = np.stack([tracked.mean_of(axis) for axis in place.T], axis=1)
+    apart = np.mean((place[tracked.spot] - np.repeat(middle, tracked.n_frames, axis=0)) ** 2, axis=1)
+    scatter = np.add.reduceat(apart, tracked.first_spot) / tracked.n_frames
+    still = (tracked.n_frames >= STUCK_FRAMES) & (scatter < STUCK_SHARE * slowest_px2 * tracked.n_frames / 3.0)
+    if not still.any():
+        return np.zeros(len(place), bool)
+    return np.asarray(cKDTree(middle[still]).query(place, distance_upper_bound=STUCK_RADIUS_PX)[0] < STUCK_RADIUS_PX)
+
+
+LARGEST_ERROR = 0.2
+"""The error of a dim spot levels off near this share of the spot's variance: the window and the maximum hold it."""
+
+
+def _error_px2(spots: Spots) -> np.ndarray:
+    free = spots.error_px2.astype(float)
+    limit = LARGEST_ERROR * float(np.median(spots.sigma_px)) ** 2
+    return np.asarray(limit * free / (free + limit))
 
 
 class _Steps:
