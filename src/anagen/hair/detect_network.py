@@ -46,11 +46,11 @@ ACROSS_CENTRE: Final = 0.6
 the roots of a unit, tied together by their shadow."""
 FAINT_SIGMA_UM: Final = 18.0
 FAINT_CONTRAST: Final = 0.3
-FAINT_CENTRE: Final = 0.55
+FAINT_CENTRE: Final = 0.5
 FAINT_UM: Final = 120.0
 """Scale of the ridges, least share of contrast, least centre and least length of hairs that are weaker than the rest:
 thin, pale, or half hidden beside a strong one."""
-LEAST_THIN: Final = 0.8
+LEAST_THIN: Final = 0.6
 THIN_CENTRE: Final = 0.2
 """Thin lines of the contrast itself, less sure or less central, are not counted: real skin is full of faint lines."""
 NEAR_UM: Final = 800.0
