@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Final, Literal
 
+import cv2
 import numpy as np
 
 from anagen.errors import InputError
@@ -25,6 +26,9 @@ from anagen.units import UM2_PER_CM2
 ALGORITHM: Final = "hair-trace"
 VERSION: Final = "6"
 """Changes whenever the same image may give another number."""
+
+BAR_EDGE_UM: Final = 40.0
+"""Hairs that run along a blank bar, closer than this, are its edge."""
 
 Detector = Literal["network", "ridges"]
 """Who finds the hairs: the learned stage, or the one of filters and bars alone."""
@@ -122,6 +126,10 @@ def _to_hairs(
     order = [i for i, path in enumerate(paths) if all(bool(one.contains(path[0])) for one in where)]
     if bars is not None:
         order = [i for i in order if not bars[tuple(np.rint(paths[i][0]).astype(int))]]
+        # the bar's own edge is a line too
+        reach = 2 * round(BAR_EDGE_UM / um_per_px) + 1
+        edge = cv2.dilate(bars.astype(np.uint8), np.ones((reach, reach), dtype=np.uint8))
+        order = [i for i in order if _mean_along(edge, paths[i]) < 0.5]
     order.sort(key=lambda i: (float(paths[i][0][0]), float(paths[i][0][1])))
     hairs = tuple(
         Hair(
@@ -136,6 +144,11 @@ def _to_hairs(
         for number, i in enumerate(order, start=1)
     )
     return hairs, fit.blur_sigma_px
+
+
+def _mean_along(mask: np.ndarray, path: np.ndarray) -> float:
+    rows, cols = (np.clip(np.rint(path[:, k]).astype(int), 0, mask.shape[k] - 1) for k in (0, 1))
+    return float(mask[rows, cols].mean())
 
 
 def _check(image: np.ndarray, um_per_px: float) -> None:
