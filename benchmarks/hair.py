@@ -77,7 +77,7 @@ def _synthetic_field(seed: int, skin: int, colour: str, density: float) -> tuple
 def benchmark_fdu(every: int, out: Path) -> None:
     held = kept_aside()[::every]
     print(f"FDU, {len(held)} fields of the dates kept aside, roots > 0.25 mm inside a tile, overlays masked")
-    rows, counts, worst, recall, of = [], [], [], Counter[str](), Counter[str]()
+    rows, alone, worst, recall, of = [], [], [], Counter[str](), Counter[str]()
     for name in held:
         image, vectors, classes = read_field(name)
         found = measure_hairs(image, um_per_px=FDU_UM_PER_PX)
@@ -86,13 +86,13 @@ def benchmark_fdu(every: int, out: Path) -> None:
         inside = [_inside(vectors[:, 0], masked), _inside(roots, masked)]
         n_hit, hit, n_false = score_inside(vectors[:, 0], roots, inside[0], inside[1], FDU_UM_PER_PX)
         rows.append((n_hit, int(inside[0].sum()), n_hit + n_false))
-        counts.append((0, int(inside[0].sum()), int(inside[1].sum())))
+        alone.append(_score(vectors[inside[0], 0], roots[inside[1]], FDU_UM_PER_PX)[:3])
         of.update(np.asarray(classes)[inside[0]].tolist())
         recall.update(np.asarray(classes)[inside[0] & hit].tolist())
         worst.append((2 * n_hit / max(rows[-1][1] + rows[-1][2], 1), name, draw_hairs(image, found)))
         worst = sorted(worst, key=lambda item: item[0])[:3]
     print("  hairs      ", _hits(rows))
-    print("  counts     ", _agreement(counts))
+    print("  inside only", _line(alone))
     for kind in CLASSES:
         print(f"  {kind:<11} recall {recall[kind]}/{of[kind]} = {recall[kind] / max(of[kind], 1):.3f}")
     for f1, name, drawn in worst:

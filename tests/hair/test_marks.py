@@ -43,3 +43,8 @@ def test_a_blank_bar_is_no_scalp():
     found = measure_hairs(image, um_per_px=5.0)
     assert found.area_cm2 == pytest.approx(760 * 1000 * 25e-8, rel=0.02)
     assert all(hair.root_px[0] < 760 for hair in found.hairs)
+
+
+@pytest.mark.parametrize("level", [0, 150, 255])
+def test_an_image_that_is_blank_all_over_is_no_bar(level):
+    assert find_bars(np.full((400, 500, 3), level, dtype=np.uint8)) is None

@@ -28,20 +28,8 @@ OVERALL: Final = 0.6
 """Contrast to which a mix is brought, as dark hair has it."""
 FINE_NOISE: Final = 0.2
 """Share of the noise of single pixels that counts against a mix: most is averaged out over a hair."""
-BEGINNINGS: Final = np.array(
-    [
-        [1, 1, 1],
-        [-1, -1, -1],
-        [0, 0, 1],
-        [0, 0, -1],
-        [1, 0, -1],
-        [-1, 0, 1],
-        [1, -1, 0],
-        [-1, 1, 0],
-        [0, 1, -1],
-        [0, -1, 1],
-    ]
-)
+BEGINNINGS: Final = np.array([[1, 1, 1], [0, 0, 1], [1, 0, -1], [1, -1, 0], [0, 1, -1]], dtype=float)
+"""Mixes of red, green and blue that are tried first, and their opposites."""
 
 
 def skin_brightness(light: np.ndarray, pitch_um: float) -> np.ndarray:

@@ -88,7 +88,7 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     thick = [_to_shaft(fine, middle, pitch_um / fine.pitch_um) for middle in middles]
     # a ranking, no probability: the network's word along the plateau
     confidence = np.clip([middle.contrast for middle in middles], 0.0, 1.0)
-    # the network was taught to see few hairs thinner than its pixels: the contrast itself is looked at for those
+    # the network is unsure of hairs as thin as its pixels: the contrast itself is looked at for those
     thin = find_thin(fine, thick)
     sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
     seen = [_median_along(centre, shaft.path, fine.pitch_um / centre_um) for shaft in thin]

@@ -18,7 +18,8 @@ EVEN: Final = 3
 BAR_STEP: Final = 4
 TILE_PX: Final = 128
 LEAST_BAR: Final = 0.003
-"""Smallest share of the image that is a bar."""
+MOST_BAR: Final = 0.3
+"""Smallest and largest share of the image that is a bar: where more is blank the whole image is none of a scalp."""
 
 
 def paint_over_marks(image: np.ndarray, bar: np.ndarray | None) -> np.ndarray:
@@ -98,7 +99,8 @@ def find_bars(image: np.ndarray) -> np.ndarray | None:
         left, top, wide, high, area = stats[k]
         at_border = left == 0 or top == 0 or left + wide == width or top + high == height
         # hair out of focus may be evenly black, but does not run along nearly a whole side
-        if area > LEAST_BAR * even.size and at_border and max(wide / width, high / height) > 0.9:
+        is_bar = LEAST_BAR < area / even.size < MOST_BAR and max(wide / width, high / height) > 0.9
+        if is_bar and at_border:
             mask |= (label == k).astype(np.uint8)
     if not mask.any():
         return None

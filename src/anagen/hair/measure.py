@@ -89,7 +89,7 @@ def measure_hairs(
         return dataclasses.replace(blank, flags=tuple(flags))
     image = paint_over_marks(image, bars)
     fine = hair_contrast(image, um_per_px)
-    # the network was taught too few fair hairs to see them as well as the ridges do
+    # where hair is told by its colour the network, even shown the contrast instead, sees no more than the ridges do
     learned = detector == "network" and fine.tone == "dark"
     found = detect_with_network(image, um_per_px, fine) if learned else None
     if found is None:
