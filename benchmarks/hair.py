@@ -60,18 +60,22 @@ def benchmark_synthetic() -> None:
             for k, density in enumerate((60, 180, 300))
         ]
         every += rows
-        print(f"  {colour:<11}", _line(rows))
-    print("  all        ", _line(every))
+        print(f"  {colour:<11}", _hits([row[:3] for row in rows]), "", _agreement([row[3:] for row in rows]))
+    print("  all        ", _hits([row[:3] for row in every]), "", _agreement([row[3:] for row in every]))
 
 
-def _synthetic_field(seed: int, skin: int, colour: str, density: float) -> tuple[int, int, int]:
+def _synthetic_field(seed: int, skin: int, colour: str, density: float) -> tuple[int, ...]:
+    """Hits, true, found for F1; then hits, true, found as counted, with roots on the other side of the edge."""
     rng = np.random.default_rng(seed)
     scalp = grow_scalp(rng, density_per_cm2=density, fitzpatrick=skin, hair_colour=colour)
     photo = photograph_scalp(scalp, rng, um_per_px=5.0, shape=(900, 1100))
     region = Region.rectangle(60, 60, 840, 1040)
-    found = measure_hairs(photo.image, um_per_px=5.0, region=region)
     truth = np.array([hair.root_px for hair in photo.truth]).reshape(-1, 2)
-    return _score(truth[region.contains(truth)], _roots(found), 5.0)[:3]
+    roots = _roots(measure_hairs(photo.image, um_per_px=5.0))
+    inside = region.contains(truth), region.contains(roots)
+    n_hit, _, n_false = score_inside(truth, roots, inside[0], inside[1], 5.0)
+    n_true = int(inside[0].sum())
+    return n_hit, n_true, n_hit + n_false, n_hit, n_true, int(inside[1].sum())
 
 
 def benchmark_fdu(every: int, out: Path) -> None:

@@ -14,6 +14,9 @@ from anagen.hair.contrast import Contrast
 END_WEIGHTS: Final = np.array([3.0, 1.0, 1.5])
 """Log odds a unit of `end_features`."""
 
+CUT_UM: Final = 30.0
+"""Nearer to the frame than this an end is taken for cut off by it."""
+
 
 def root_first(fine: Contrast, paths: list[np.ndarray]) -> list[np.ndarray]:
     """Turn each path so that it starts at the root, by what both ends show and how the neighbours lean.
@@ -88,10 +91,18 @@ def end_features(fresh: np.ndarray, deep: np.ndarray, paths: list[np.ndarray], p
         First end less last end, over the plateau: darkness just beyond the end in `deep`, the same in `fresh`, and
         steepness of the fall in `fresh` with its sign turned; all positive where the first point is the root.
     """
-    features = np.zeros((len(paths), 3))
+    ends = np.zeros((len(paths), 2, 3))
     for i, path in enumerate(paths):
-        features[i] = _ends(fresh, deep, path, pitch_um)
-    return features
+        ends[i] = _ends(fresh, deep, path, pitch_um)
+    # nothing is seen beyond an end that the frame cuts: it counts as halfway between this image's roots and tips
+    outer = np.array([[path[0], path[-1]] for path in paths]).reshape(-1, 2, 2)
+    edge = CUT_UM / pitch_um
+    cut = np.any((outer < edge) | (outer > np.array(fresh.shape) - 1 - edge), axis=2)
+    if np.any(~cut):
+        ends[cut] = ends[~cut].mean(axis=0)
+    else:
+        ends[cut] = 0.0
+    return np.asarray(ends[:, 0] - ends[:, 1])
 
 
 def fan_evidence(paths: list[np.ndarray], *, near_px: float) -> np.ndarray:
@@ -149,8 +160,7 @@ def _ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um: float
         result[end, 0] = dark / max(count, 1) / middle
         result[end, 1] = plain / max(count, 1) / middle
         result[end, 2] = -steepest / middle
-    difference: np.ndarray = result[0] - result[1]
-    return difference
+    return result
 
 
 @njit(cache=True)  # pragma: no cover - compiled
