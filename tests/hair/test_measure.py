@@ -36,6 +36,44 @@ def test_hair_of_the_colour_of_its_skin_is_not_missed_in_silence():
     assert {flag.code for flag in measure_hairs(photo.image, um_per_px=5.0).flags} & {"low-contrast", "no-hair"}
 
 
+def test_brown_hair_is_found_on_the_darkest_skin_by_its_lines():
+    rng = np.random.default_rng(602)
+    scalp = grow_scalp(rng, density_per_cm2=200, vellus_share=0, fitzpatrick=6, hair_colour="brown")
+    photo = photograph_scalp(scalp, rng, shape=(900, 1100))
+    region = Region.rectangle(60, 60, 840, 1040)
+    found = measure_hairs(photo.image, um_per_px=5.0, region=region)
+    planted = sum(bool(region.contains(hair.root_px)) for hair in photo.truth)
+    assert found.n_hairs == pytest.approx(planted, rel=0.2)
+    assert "low-contrast" in {flag.code for flag in found.flags}
+
+
+def test_glints_and_a_bubble_on_bare_skin_are_no_hairs():
+    rng = np.random.default_rng(941)
+    scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=4)
+    bare = scalp.without({hair.number for hair in scalp.hairs})
+    photo = photograph_scalp(bare, rng, shape=(900, 1100), glare=0.3, n_bubbles=1)
+    found = measure_hairs(photo.image, um_per_px=5.0)
+    assert found.n_hairs <= 4
+    assert {flag.code for flag in found.flags} & {"low-contrast", "no-hair"}
+
+
+def test_a_hair_whose_tip_the_frame_cuts_is_counted():
+    rng = np.random.default_rng(3)
+    scalp = grow_scalp(rng, density_per_cm2=100, width_mm=4, height_mm=4, unit_shares=(1.0,), vellus_share=0)
+    photo = photograph_scalp(scalp, rng, shape=(700, 700))
+    root, tip = (np.array([end(hair) for hair in photo.truth]) for end in (lambda h: h.root_px, lambda h: h.tip_px))
+    cuts = np.arange(150, 550)
+    seen = (root[:, 0] > 0) & (root[:, 0] < 700)
+    cut_off = [np.sum(seen & (root[:, 1] < cut - 50) & (tip[:, 1] > cut + 20)) for cut in cuts]
+    right = int(cuts[int(np.argmax(cut_off))])
+    assert max(cut_off) >= 2
+    chosen = root[seen & (root[:, 1] < right - 50) & (tip[:, 1] > right + 20)]
+    found = measure_hairs(np.ascontiguousarray(photo.image[:, :right]), um_per_px=5.0)
+    roots = np.array([hair.root_px for hair in found.hairs])
+    apart = np.hypot(*(chosen[:, None] - roots[None]).transpose(2, 0, 1)).min(axis=1) * 5.0
+    assert np.all(apart < 100)
+
+
 @pytest.mark.parametrize("um_per_px", [3.0, 5.0, 7.0])
 def test_the_network_tells_touching_hairs_apart_at_any_scale(um_per_px):
     """Pairs that leave one opening side by side: the count is twice the number of units."""
