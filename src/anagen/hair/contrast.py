@@ -32,8 +32,8 @@ BEGINNINGS: Final = np.array([[1, 1, 1], [0, 0, 1], [1, 0, -1], [1, -1, 0], [0, 
 """Mixes of red, green and blue that are tried first, and their opposites."""
 
 LEAST_LINES: Final = 4.0
-"""How far lines must stand above the commonest contrast (`_find_lines`) in `TILES_WITH_LINES` of 4 x 4 tiles to be taken
-for hair that is not darker than its skin: 2.5 to 3.3 on bare skin with glints or a bubble, 4 to 25 on hair."""
+"""How far lines must stand above the commonest contrast (`_find_lines`) in `TILES_WITH_LINES` of 4 x 4 tiles to be
+taken for hair that is not darker than its skin: 2.5 to 3.3 on bare skin with glints or a bubble, 4 to 25 on hair."""
 TILES_WITH_LINES: Final = 6
 MOST_LINES: Final = 0.997
 """Quantile of lines that stands for hair of full contrast."""
