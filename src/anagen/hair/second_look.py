@@ -48,8 +48,8 @@ LEAST_SPREAD, LEAST_SCATTER = 0.03, 0.12
 ODD_SHARE, ODD_EMPTY_SHARE = 0.05, 0.10
 """Share of hairs and of empty places that are unlike the rest (glare, ink, a fold, the shadow of neighbours): their
 score may be anything. It keeps a single look from being proof, and bounds the odds at about 20 on the far side. Of 470
-hairs removed from 54 rendered pairs 27 left a place of 0.3 to 0.75 of a hair's contrast, beside others of their unit; of
-87 that stayed, in view but traced once, 3 had less than 0.8."""
+hairs removed from 54 rendered pairs 27 left a place of 0.3 to 0.75 of a hair's contrast, beside others of their unit;
+of 87 that stayed, in view but traced once, 3 had less than 0.8."""
 ODD_SCATTER, ODD_SPREAD = 3.0, 4.0
 """How much broader their scores scatter than those of the rest: hairs, and empty places."""
 
