@@ -30,6 +30,9 @@ WIDEST: Final = 1.05
 OWN_SHARE: Final = 0.22
 OWN_UM: Final = 80.0
 """Least share of its area, and least length, that a bar must explain alone to be a hair of its own."""
+THIN_OWN_SHARE: Final = 0.3
+BESIDE_UM: Final = 4.0
+"""Least share of its area that a thin hair must explain alone, and how near it may lie to what a thick one covers."""
 SKIN_LINES: Final = 3.5
 """How far a thin hair's contrast must stand above the faint lines of the skin itself."""
 
@@ -83,7 +86,7 @@ def find_thin(fine: Contrast, thick: list[Shaft]) -> list[Shaft]:
     list of Shaft
     """
     value, pitch = fine.value, fine.pitch_um
-    taken = cover_bars(thick, (value.shape[0], value.shape[1]), margin_px=12 / pitch)
+    taken = cover_bars(thick, (value.shape[0], value.shape[1]), margin_px=BESIDE_UM / pitch)
     rest = np.where(taken, np.float32(0), value)
     # wet or wrinkled skin is full of faint lines: a thin hair must stand above the strongest fiftieth of them
     small = cv2.resize(value, None, fx=THIN_SCALE, fy=THIN_SCALE, interpolation=cv2.INTER_AREA)
@@ -98,7 +101,7 @@ def find_thin(fine: Contrast, thick: list[Shaft]) -> list[Shaft]:
     del stack
     least = max(0.10, 5 * _noise(rest), SKIN_LINES * skin_lines)
     thin = _bars(rest, value, lines, ratio, pitch, core_um=0.0, least_contrast=least, widest_um=30.0)
-    return [s for s in thin if len(s.path) > 150 / pitch and s.unexplained > 0.5 and s.rim < 0.4]
+    return [s for s in thin if len(s.path) > 150 / pitch and s.unexplained > THIN_OWN_SHARE and s.rim < 0.4]
 
 
 def shaft_confidences(shafts: list[Shaft], near_px: float) -> np.ndarray:
