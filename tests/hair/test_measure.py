@@ -57,6 +57,16 @@ def test_glints_and_a_bubble_on_bare_skin_are_no_hairs():
     assert {flag.code for flag in found.flags} & {"low-contrast", "no-hair"}
 
 
+def test_bare_skin_full_of_glints_is_refused_not_counted():
+    rng = np.random.default_rng(962)
+    scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=6)
+    bare = scalp.without({hair.number for hair in scalp.hairs})
+    photo = photograph_scalp(bare, rng, shape=(900, 1100), glare=0.9, n_bubbles=2)
+    found = measure_hairs(photo.image, um_per_px=5.0)
+    assert found.refused
+    assert "scattered-lines" in {flag.code for flag in found.flags}
+
+
 def test_a_hair_whose_tip_the_frame_cuts_is_counted():
     rng = np.random.default_rng(3)
     scalp = grow_scalp(rng, density_per_cm2=100, width_mm=4, height_mm=4, unit_shares=(1.0,), vellus_share=0)

@@ -601,6 +601,8 @@ def _pool(traces: list[_Trace], which: int, inflation: float, before: tuple[floa
     variance = inflation * variance + 1e-6
     middle = float(np.median(value))
     keep = np.abs(value - middle) < np.maximum(0.7, 3.0 * np.sqrt(variance))
+    if not keep.any():  # a few hairs that contradict one another say nothing
+        return before
     value, variance = value[keep], variance[keep]
     weight = 1 / variance
     mean = float(weight @ value / weight.sum())

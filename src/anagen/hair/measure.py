@@ -16,7 +16,15 @@ from anagen.hair.detect_ridges import detect_with_ridges
 from anagen.hair.diameter import fit_diameters
 from anagen.hair.marks import find_bars, paint_over_marks
 from anagen.hair.measurement import Hair, HairMeasurement
-from anagen.hair.quality import describe_field, edge_blur_um, flag_blur, flag_clarity, flag_field, flag_structure
+from anagen.hair.quality import (
+    describe_field,
+    edge_blur_um,
+    flag_blur,
+    flag_clarity,
+    flag_field,
+    flag_scatter,
+    flag_structure,
+)
 from anagen.hair.region import Region
 from anagen.hair.shafts import Detection
 from anagen.hair.units import form_units
@@ -98,6 +106,7 @@ def measure_hairs(
     if not any(flag.code == "out-of-focus" for flag in flags):
         flags += flag_blur(blur_um)
     flags += flag_structure(fine.value, found.shafts, fine.pitch_um)
+    flags += flag_scatter(found.paths, fine.pitch_um)
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
     hairs, fitted_blur_px = _to_hairs(image, found, fine, region, bars)
