@@ -97,26 +97,36 @@ PHOTO_SHAPE = (1280, 1600)
 
 
 def photograph_pair(
-    seed: int, colour: HairColour, skin: int, density: float, glare: float
+    seed: int, colour: HairColour, skin: int, density: float, glare: float, *, strangers: bool
 ) -> tuple[ScalpPhoto, ScalpPhoto, set[int], set[int]]:
-    """Photographs of two visits, and the numbers of the hairs removed and added between them."""
+    """Photographs of two visits, and the numbers of the hairs removed and added between them.
+
+    Added hairs grow from openings of their own scalp and lean as their neighbours; `strangers` are hairs of another
+    scalp laid over this one, which lean any way.
+    """
     rng = np.random.default_rng(seed)
     patch = {"density_per_cm2": density, "width_mm": 11.0, "height_mm": 9.5}
     scalp = grow_scalp(rng, hair_colour=colour, fitzpatrick=skin, **patch)
     n = len(scalp.hairs)
     gone = set(rng.choice(np.arange(1, n + 1), round(0.08 * n), replace=False).tolist())
-    donors = grow_scalp(rng, hair_colour=colour, fitzpatrick=skin, **patch).hairs
-    chosen = rng.choice(len(donors), round(0.05 * n), replace=False)
-    added = [replace(donors[k], number=n + rank) for rank, k in enumerate(chosen, start=1)]
-    first = photograph_scalp(scalp, rng, um_per_px=UM_PER_PX, shape=PHOTO_SHAPE, glare=glare)
+    if strangers:
+        donors = grow_scalp(rng, hair_colour=colour, fitzpatrick=skin, **patch).hairs
+        chosen = rng.choice(len(donors), round(0.05 * n), replace=False)
+        earlier, later = scalp, scalp.with_hairs([replace(donors[k], number=n + i) for i, k in enumerate(chosen, 1)])
+        added = set(range(n + 1, n + len(chosen) + 1))
+    else:
+        kept = np.array(sorted(set(range(1, n + 1)) - gone))
+        added = set(rng.choice(kept, round(0.05 * n), replace=False).tolist())
+        earlier, later = scalp.without(added), scalp
+    first = photograph_scalp(earlier, rng, um_per_px=UM_PER_PX, shape=PHOTO_SHAPE, glare=glare)
     row, col = np.array([scalp.height_um, scalp.width_um]) / 2 + rng.uniform(-800, 800, 2)
     second = photograph_scalp(
-        scalp.without(gone).with_hairs(added), rng, um_per_px=UM_PER_PX, shape=PHOTO_SHAPE, glare=glare,
+        later.without(gone), rng, um_per_px=UM_PER_PX, shape=PHOTO_SHAPE, glare=glare,
         centre_um=(float(row), float(col)), rotation_deg=float(rng.uniform(-20, 20)),
         scale=float(rng.uniform(0.95, 1.05)), stretch=float(rng.uniform(0.97, 1.03)),
         clip_length_um=float(rng.uniform(400, 800)),
     )  # fmt: skip
-    return first, second, gone, {hair.number for hair in added}
+    return first, second, gone, added
 
 
 def true_change(match: VisitMatch, first: ScalpPhoto, second: ScalpPhoto, gone: set[int], added: set[int]) -> float:
@@ -138,7 +148,7 @@ def _is_shared(at_um: np.ndarray, match: VisitMatch) -> bool:
     return all(bool(((x >= -0.5 * UM_PER_PX) & (x < corner)).all()) for x in (ring, match.warp.invert(ring)))
 
 
-def compare_photographs(n_seeds: int) -> None:
+def compare_photographs(n_seeds: int, *, strangers: bool) -> None:
     print(
         "photographs measured and matched; hair re-clipped to 0.4 to 0.8 mm, 8 % removed, 5 % added; error: % of count"
     )
@@ -146,7 +156,9 @@ def compare_photographs(n_seeds: int) -> None:
     for row, (colour, skin, density, glare) in enumerate(KINDS):
         rows = []
         for seed in range(n_seeds):
-            first, second, gone, added = photograph_pair(5000 + 100 * row + seed, colour, skin, density, glare)
+            first, second, gone, added = photograph_pair(
+                5000 + 100 * row + seed, colour, skin, density, glare, strangers=strangers
+            )
             visits = [measure_hairs(photo.image, um_per_px=UM_PER_PX) for photo in (first, second)]
             begin = time.process_time()
             match = match_visits(*visits, images=(first.image, second.image))
@@ -184,9 +196,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--wrong", type=int, default=100)
     parser.add_argument("--photographs", type=int, default=3, help="pairs of photographs of each kind")
+    parser.add_argument("--strangers", action="store_true", help="the hairs added come from another scalp")
     options = parser.parse_args()
     if options.photographs:
-        compare_photographs(options.photographs)
+        compare_photographs(options.photographs, strangers=options.strangers)
     rows: list[tuple[str, dict[str, Any]]] = [
         ("perfect roots", {"jitter_um": 0.0, "missed": 0.0, "extra": 0.0}),
         ("jitter 15 um", {"jitter_um": 15.0, "missed": 0.0, "extra": 0.0}),
