@@ -67,6 +67,16 @@ def test_bare_skin_full_of_glints_is_refused_not_counted():
     assert "scattered-lines" in {flag.code for flag in found.flags}
 
 
+def test_a_wrong_white_balance_is_no_reason_to_refuse():
+    rng = np.random.default_rng(1)
+    scalp = grow_scalp(rng, density_per_cm2=100, unit_shares=(1.0,), vellus_share=0)
+    photo = photograph_scalp(scalp, rng, shape=(800, 1000))
+    cold = np.clip(photo.image * np.array([0.45, 0.7, 1.35]), 0, 255).astype(np.uint8)
+    found, plain = (measure_hairs(image, um_per_px=5.0) for image in (cold, photo.image))
+    assert not found.refused
+    assert found.n_hairs == pytest.approx(plain.n_hairs, abs=2)
+
+
 def test_a_hair_whose_tip_the_frame_cuts_is_counted():
     rng = np.random.default_rng(3)
     scalp = grow_scalp(rng, density_per_cm2=100, width_mm=4, height_mm=4, unit_shares=(1.0,), vellus_share=0)
