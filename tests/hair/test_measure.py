@@ -47,22 +47,21 @@ def test_brown_hair_is_found_on_the_darkest_skin_by_its_lines():
     assert "low-contrast" in {flag.code for flag in found.flags}
 
 
-def test_glints_and_a_bubble_on_bare_skin_are_no_hairs():
-    rng = np.random.default_rng(941)
-    scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=4)
+def measure_bare_skin(seed, skin, **light):
+    rng = np.random.default_rng(seed)
+    scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=skin)
     bare = scalp.without({hair.number for hair in scalp.hairs})
-    photo = photograph_scalp(bare, rng, shape=(900, 1100), glare=0.3, n_bubbles=1)
-    found = measure_hairs(photo.image, um_per_px=5.0)
+    return measure_hairs(photograph_scalp(bare, rng, shape=(900, 1100), **light).image, um_per_px=5.0)
+
+
+def test_glints_and_a_bubble_on_bare_skin_are_no_hairs():
+    found = measure_bare_skin(941, 4, glare=0.3, n_bubbles=1)
     assert found.n_hairs <= 4
     assert {flag.code for flag in found.flags} & {"low-contrast", "no-hair"}
 
 
 def test_bare_skin_full_of_glints_is_refused_not_counted():
-    rng = np.random.default_rng(962)
-    scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=6)
-    bare = scalp.without({hair.number for hair in scalp.hairs})
-    photo = photograph_scalp(bare, rng, shape=(900, 1100), glare=0.9, n_bubbles=2)
-    found = measure_hairs(photo.image, um_per_px=5.0)
+    found = measure_bare_skin(962, 6, glare=0.9, n_bubbles=2)
     assert found.refused
     assert "scattered-lines" in {flag.code for flag in found.flags}
 

@@ -195,6 +195,7 @@ def _bright_lines(apart: list[np.ndarray], pitch_um: float) -> tuple[np.ndarray,
     bright = bright - cv2.GaussianBlur(bright, (0, 0), BROAD_UM / pitch_um)
     standing, lines = _find_lines(bright, pitch_um)
     near = cv2.resize(cv2.dilate(lines, np.ones((7, 7), dtype=np.uint8)), bright.shape[::-1])
+    # a hair's middle is a little brighter than the line that goes all through it; a glint is far brighter
     value = np.minimum(bright, np.float32(1.3) * np.maximum(near, 0) + np.float32(0.02))
     scale = OVERALL / max(float(np.quantile(lines, MOST_LINES)), 0.03)
     return np.clip(value * scale, -OVERALL, 1), standing

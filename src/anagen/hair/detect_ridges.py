@@ -11,7 +11,7 @@ from anagen.hair.contrast import Contrast
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import root_first
 from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars
-from anagen.hair.shafts import Detection, Shaft, measure_shafts
+from anagen.hair.shafts import Detection, Shaft, agree_with_neighbours, measure_shafts
 from anagen.hair.trace import trace_lines
 
 COARSE_SIGMA_UM: Final = 27.0
@@ -122,20 +122,13 @@ def shaft_confidences(shafts: list[Shaft], near_px: float) -> np.ndarray:
         return np.zeros(0)
     contrast = np.array([s.contrast for s in shafts])
     length = np.array([len(s.path) for s in shafts], dtype=float)
-    chord = np.array([s.path[-1] - s.path[0] for s in shafts])
-    middle = np.array([s.path[len(s.path) // 2] for s in shafts])
-    double = np.exp(2j * np.arctan2(chord[:, 1], chord[:, 0]))
-    apart = np.hypot(*(middle[:, None] - middle[None]).transpose(2, 0, 1))
-    share = length * np.exp(-0.5 * (apart / near_px) ** 2)
-    np.fill_diagonal(share, 0.0)
-    lean = np.real(double * np.conj(share @ double)) / np.maximum(share.sum(axis=1), 1e-9)
     features = np.stack(
         [
             np.array([s.unexplained for s in shafts]) - 0.4,
             contrast / np.quantile(contrast, 0.9) - 0.7,
             np.minimum(length / np.median(length), 1.2) - 0.7,
             np.clip([s.rim for s in shafts], 0, 0.8) - 0.35,
-            lean - 0.3,
+            agree_with_neighbours([s.path for s in shafts], near_px) - 0.3,
         ],
         axis=1,
     )

@@ -7,10 +7,9 @@ from typing import Final
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from anagen.hair.settle import cover_bars
-from anagen.hair.shafts import Shaft
+from anagen.hair.shafts import Shaft, agree_with_neighbours
 from anagen.records import Flag
 
 SHARP_LIMIT_UM: Final = 45.0
@@ -55,10 +54,10 @@ EXPLAINED_LIMIT: Final = 0.35
 """Where more than `DARK_LIMIT` of the field is as dark as hair, the share of it that bars must explain."""
 
 LEAN_LIMIT: Final = 0.15
-"""Least agreement of directions between neighbours (`flag_scatter`): 0.52 to 0.91 in real fields, -0.07 to 0.03 where
-glints on bare skin had been traced."""
+"""Least mean of `agree_with_neighbours`: 0.56 to 0.92 in eleven real fields, -0.04 to 0.03 where glints on bare skin
+had been traced."""
 LEAN_HAIRS: Final = 20
-LEAN_NEIGHBOURS: Final = 6
+LEAN_NEAR_UM: Final = 800.0
 LEAN_UM: Final = 300.0
 """Curly hair that is not clipped may run all ways: only pieces shorter than this are judged, and only so many."""
 
@@ -297,19 +296,11 @@ def flag_structure(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float) -
 
 
 def flag_scatter(paths: list[np.ndarray], pitch_um: float) -> list[Flag]:
-    """Judge whether the short lines found lean like their neighbours, as clipped hair does; glints run all ways.
-
-    Agreement is the mean over lines of cos 2 (own angle - common angle of the six nearest), weighted by how much those
-    agree: 1 where all are parallel, 0 by chance.
-    """
-    chord = np.array([path[-1] - path[0] for path in paths]).reshape(-1, 2)
-    length = np.hypot(chord[:, 0], chord[:, 1])
+    """Judge whether the short lines found lean like their neighbours, as clipped hair does; glints run all ways."""
+    length = [float(np.hypot(*(path[-1] - path[0]))) for path in paths]
     if len(paths) < LEAN_HAIRS or float(np.median(length)) * pitch_um > LEAN_UM:
         return []
-    middle = np.array([path.mean(axis=0) for path in paths])
-    near = np.asarray(cKDTree(middle).query(middle, k=LEAN_NEIGHBOURS + 1)[1])[:, 1:]
-    double = np.exp(2j * np.arctan2(chord[:, 1], chord[:, 0]))
-    agreement = float(np.mean(np.real(double * np.conj(double[near].mean(axis=1)))))
+    agreement = float(np.mean(agree_with_neighbours(paths, LEAN_NEAR_UM / pitch_um)))
     if agreement >= LEAN_LIMIT:
         return []
     found = f"{len(paths)} short lines were found that run all ways ({agreement:.2f}): glints or scratches, not hair"

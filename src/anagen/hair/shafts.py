@@ -112,6 +112,30 @@ def measure_shafts(
     return shafts
 
 
+def agree_with_neighbours(paths: list[np.ndarray], near_px: float) -> np.ndarray:
+    """Say how much each line lies like those around it, whichever end is the root.
+
+    Parameters
+    ----------
+    paths : list of ndarray, shape (n_i, 2)
+    near_px : float
+        Distance over which neighbours share a direction.
+
+    Returns
+    -------
+    ndarray, shape (n_paths,)
+        Mean of cos 2 (own angle - other's) over the others, weighted by their length and nearness: 1 where all are
+        parallel, 0 by chance, -1 across.
+    """
+    chord = np.array([path[-1] - path[0] for path in paths]).reshape(-1, 2)
+    middle = np.array([path[len(path) // 2] for path in paths]).reshape(-1, 2)
+    double = np.exp(2j * np.arctan2(chord[:, 1], chord[:, 0]))
+    apart = np.hypot(*(middle[:, None] - middle[None]).transpose(2, 0, 1))
+    share = np.array([len(path) for path in paths], dtype=float) * np.exp(-0.5 * (apart / near_px) ** 2)
+    np.fill_diagonal(share, 0.0)
+    return np.asarray(np.real(double * np.conj(share @ double)) / np.maximum(share.sum(axis=1), 1e-9))
+
+
 def _resample(path: np.ndarray, extend: int) -> np.ndarray:
     """One point a pixel, smoothed, with straight pieces of `extend` pixels at both ends."""
     smooth = _smooth(path, 5)
