@@ -22,7 +22,7 @@ from scipy.stats import f as f_distribution
 
 from anagen.hair import HairMeasurement, Region, measure_hairs
 from anagen.report.overlay import draw_hairs
-from anagen.synthetic.scalp import SKIN_RGB, grow_scalp, photograph_scalp
+from anagen.synthetic.scalp import SKIN_RGB, ScalpPhoto, grow_scalp, photograph_scalp
 
 FDU = Path(__file__).resolve().parents[2] / "shared" / "data" / "fdu"
 FDU_UM_PER_PX = 2.756
@@ -43,6 +43,7 @@ def main() -> None:
         return
     chosen.out.mkdir(exist_ok=True)
     benchmark_synthetic()
+    benchmark_long()
     if FDU.exists():
         benchmark_fdu(chosen.every, chosen.out)
     else:
@@ -75,12 +76,46 @@ def _synthetic_field(seed: int, skin: int, colour: str, density: float) -> tuple
     rng = np.random.default_rng(seed)
     scalp = grow_scalp(rng, density_per_cm2=density, fitzpatrick=skin, hair_colour=colour)
     photo = photograph_scalp(scalp, rng, um_per_px=5.0, shape=(900, 1100))
-    region = Region.rectangle(60, 60, 840, 1040)
+    return _score_field(photo, measure_hairs(photo.image, um_per_px=5.0), Region.rectangle(60, 60, 840, 1040), 5.0)
+
+
+def _score_field(
+    photo: ScalpPhoto, found: HairMeasurement, region: Region, um_per_px: float
+) -> tuple[int, int, int, int]:
+    """Hits, true roots inside, false ones, all found inside."""
     truth = np.array([hair.root_px for hair in photo.truth]).reshape(-1, 2)
-    roots = _roots(measure_hairs(photo.image, um_per_px=5.0))
+    roots = _roots(found)
     inside = region.contains(truth), region.contains(roots)
-    n_hit, _, n_false = score_inside(truth, roots, inside[0], inside[1], 5.0)
+    n_hit, _, n_false = score_inside(truth, roots, inside[0], inside[1], um_per_px)
     return n_hit, int(inside[0].sum()), n_false, int(inside[1].sum())
+
+
+def benchmark_long() -> None:
+    print("synthetic fields of hair that is not clipped, 6 um per px, black to brown, skin I to IV")
+    for length_mm, densities in ((2.0, (60, 120, 180)), (4.0, (40, 80, 120)), (8.0, (30, 60, 90))):
+        for density in densities:
+            rows, covered = [], []
+            for k, (skin, colour) in enumerate(((1, "black"), (2, "brown"), (3, "dark-brown"), (4, "black"))):
+                rng = np.random.default_rng(700 + k)
+                scalp = grow_scalp(
+                    rng,
+                    density_per_cm2=density,
+                    fitzpatrick=skin,
+                    hair_colour=colour,
+                    length_um=(1000 * length_mm, 250 * length_mm),
+                    width_mm=9,
+                    height_mm=8,
+                )
+                photo = photograph_scalp(scalp, rng, um_per_px=6.0, shape=(900, 1150), clip_length_um=None)
+                found = measure_hairs(photo.image, um_per_px=6.0)
+                covered += [flag.value for flag in found.flags if flag.code == "long-hair"]
+                if not found.refused:
+                    rows.append(_score_field(photo, found, Region.rectangle(60, 60, 840, 1090), 6.0))
+            told = f"  {length_mm:g} mm, {density:3d} per cm2: {100 * np.mean(covered):.0f} % covered"
+            told += f", {4 - len(rows)} of 4 refused"
+            hits = [(hit, true, hit + false) for hit, true, false, _ in rows]
+            share = sum(row[2] for row in hits) / max(sum(row[1] for row in hits), 1)
+            print(told + (f"  {_hits(hits)}  found {100 * share:.0f} % of the roots" if rows else ""))
 
 
 def benchmark_fdu(every: int, out: Path) -> None:

@@ -128,15 +128,6 @@ def test_a_hair_that_the_frame_cuts_off_its_root_is_not_counted(detector):
     assert found.n_hairs <= planted.sum()
 
 
-def test_hair_longer_than_the_network_was_taught_is_found_with_ridges():
-    rng = np.random.default_rng(1)
-    scalp = grow_scalp(rng, density_per_cm2=60, width_mm=4, height_mm=4, length_um=(4000.0, 300.0), vellus_share=0)
-    photo = photograph_scalp(scalp, rng, shape=(800, 800), clip_length_um=None)
-    one, other = (measure_hairs(photo.image, um_per_px=5.0, detector=name) for name in ("network", "ridges"))
-    assert one.n_hairs > 0
-    assert [hair.length_um for hair in one.hairs] == [hair.length_um for hair in other.hairs]
-
-
 def test_refuses_what_is_no_rgb_image():
     with pytest.raises(InputError, match="convert it to RGB"):
         measure_hairs(np.zeros((10, 10)), um_per_px=5.0)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from anagen.hair.contrast import Contrast
+from anagen.hair.detect_long import LONG_UM, detect_long_hair, usual_length
 from anagen.hair.detect_ridges import find_thin, shaft_confidences
 from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
@@ -55,12 +56,10 @@ THIN_CENTRE: Final = 0.2
 """Thin lines of the contrast itself, less sure or less central, are not counted: real skin is full of faint lines."""
 NEAR_UM: Final = 800.0
 """Distance over which neighbours lean one way."""
-LONGEST_UM: Final = 1200.0
-"""Where half of all length lies in longer hairs, hair is longer than the network was taught: 0.2 to 0.95 mm, mostly."""
 
 
-def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> Detection | None:
-    """Hairs as the network sees them, root first; None where they are longer than it was taught.
+def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> Detection:
+    """Hairs as the network sees them, root first.
 
     Parameters
     ----------
@@ -70,13 +69,13 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
 
     Returns
     -------
-    Detection or None
+    Detection
     """
     centre, centre_um = see_centres(image, um_per_px)
     weighed = weigh_by_contrast(centre, fine.value, LEAST_CONTRAST)
     middles, pitch_um = trace_middles(weighed, centre_um, LINE_SIGMA_UM)
-    if _usual_length([len(middle.path) for middle in middles]) * pitch_um > LONGEST_UM:
-        return None
+    if usual_length([len(middle.path) for middle in middles]) * pitch_um > LONG_UM:
+        return detect_long_hair(weighed, centre_um, fine)
     middles = drop_crosswise(
         middles,
         near_px=NEAR_UM / pitch_um,
@@ -111,12 +110,6 @@ def _median_along(centre: np.ndarray, path: np.ndarray, scale: float) -> float:
     at = np.rint((path + 0.5) * scale - 0.5).astype(int)
     rows, cols = (np.clip(at[:, k], 0, centre.shape[k] - 1) for k in (0, 1))
     return float(np.median(centre[rows, cols]))
-
-
-def _usual_length(lengths: list[int]) -> float:
-    """Half of the total lies in hairs at least so long; 0 without hairs."""
-    ordered = np.sort(np.array(lengths, dtype=float))
-    return float(ordered[np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)]) if len(ordered) else 0.0
 
 
 def weigh_by_contrast(centre: np.ndarray, contrast: np.ndarray, least: float) -> np.ndarray:

@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 
 from anagen.hair.contrast import Contrast
+from anagen.hair.detect_long import LONG_UM, contrast_as_middles, detect_long_hair, usual_length
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import root_first
 from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars
 from anagen.hair.shafts import Detection, Shaft, agree_with_neighbours, measure_shafts
 from anagen.hair.trace import trace_lines
 
+MIDDLES_UM: Final = 12.0
+"""Pitch of the picture in which long hair is followed."""
 COARSE_SIGMA_UM: Final = 27.0
 """Scale for terminal hair: bars up to 94 um give one ridge, touching pairs of 47 um and more two."""
 FINE_SIGMA_UM: Final = 10.0
@@ -54,6 +57,8 @@ def detect_with_ridges(fine: Contrast) -> Detection:
     Detection
     """
     shafts = find_shafts(fine)
+    if usual_length([len(shaft.path) for shaft in shafts]) * fine.pitch_um > LONG_UM:
+        return detect_long_hair(*contrast_as_middles(fine, MIDDLES_UM), fine)
     sure = shaft_confidences(shafts, 800.0 / fine.pitch_um)
     kept = np.flatnonzero(sure >= LEAST_CONFIDENCE)
     paths = root_first(fine, [shafts[i].path for i in kept])

@@ -22,6 +22,7 @@ from anagen.hair.quality import (
     flag_blur,
     flag_clarity,
     flag_field,
+    flag_long,
     flag_scatter,
     flag_structure,
 )
@@ -32,7 +33,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "7"
+VERSION: Final = "8"
 """Changes whenever the same image may give another number."""
 
 BAR_EDGE_UM: Final = 40.0
@@ -65,8 +66,8 @@ def measure_hairs(
     detector : {"network", "ridges"}
         ``network`` follows the middles of hairs in the picture that this package's small learned network makes of
         the image, in which touching hairs are apart; ``ridges`` follows the contrast itself, without anything learned.
-        Hair lighter than its skin, or told from it by its tint only, and hair longer than about 1.2 mm is found with
-        ``ridges`` either way.
+        Hair lighter than its skin, or told from it by its tint only, is found with ``ridges`` either way. Hair longer
+        than about 1.2 mm is followed from the roots that are seen, in either picture.
 
     Returns
     -------
@@ -99,14 +100,14 @@ def measure_hairs(
     fine = hair_contrast(image, um_per_px)
     # where hair is told by its colour the network, even shown the contrast instead, sees no more than the ridges do
     learned = detector == "network" and fine.tone == "dark"
-    found = detect_with_network(image, um_per_px, fine) if learned else None
-    if found is None:
-        found = detect_with_ridges(fine)
+    found = detect_with_network(image, um_per_px, fine) if learned else detect_with_ridges(fine)
     blur_um = edge_blur_um(fine.value, found.shafts, fine.pitch_um)
     if not any(flag.code == "out-of-focus" for flag in flags):
         flags += flag_blur(blur_um)
-    flags += flag_structure(fine.value, found.shafts, fine.pitch_um)
+    flags += flag_structure(fine.value, found.shafts, fine.pitch_um, is_long=found.rootless is not None)
     flags += flag_scatter(found.paths, fine.pitch_um)
+    if found.rootless is not None:
+        flags.append(flag_long(fine.value, len(found.paths), len(found.rootless)))
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
     hairs, fitted_blur_px = _to_hairs(image, found, fine, region, bars)
@@ -128,7 +129,8 @@ def _to_hairs(
     paths = [fine.to_image(path) for path in found.paths]
     um_per_px = fine.pitch_um / fine.px_per_px
     # every hair of the image goes in, so that the flanks a neighbour hides are left out
-    fit = fit_diameters(image, paths, um_per_px=um_per_px)
+    others = [fine.to_image(path) for path in found.rootless or ()]
+    fit = fit_diameters(image, paths + others, um_per_px=um_per_px)
     # a hair that the frame cuts may be traced to a root beyond it: that root lies in no region of this image
     frame = Region.rectangle(-0.5, -0.5, image.shape[0] - 0.5, image.shape[1] - 0.5)
     where = [frame] if region is None else [frame, region]

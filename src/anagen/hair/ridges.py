@@ -19,7 +19,9 @@ ELONGATION = 2.6
 """Length of the filter over its width; longer resolves narrower Vs and loses short stubs."""
 
 
-def ridge_stack(contrast: np.ndarray, sigma_px: float, n_angles: int = N_ANGLES) -> np.ndarray:
+def ridge_stack(
+    contrast: np.ndarray, sigma_px: float, n_angles: int = N_ANGLES, elongation: float = ELONGATION
+) -> np.ndarray:
     """Response to a line at each of several directions.
 
     Parameters
@@ -30,6 +32,8 @@ def ridge_stack(contrast: np.ndarray, sigma_px: float, n_angles: int = N_ANGLES)
         Scale across the line, at least 0.7.
     n_angles : int
         Number of directions.
+    elongation : float
+        Length of the filter over its width.
 
     Returns
     -------
@@ -39,19 +43,19 @@ def ridge_stack(contrast: np.ndarray, sigma_px: float, n_angles: int = N_ANGLES)
     """
     stack = np.empty((n_angles, *contrast.shape), dtype=np.float32)
     for k in range(n_angles):
-        kernel = ridge_kernel(sigma_px, k * math.pi / n_angles)
+        kernel = ridge_kernel(sigma_px, k * math.pi / n_angles, elongation)
         cv2.filter2D(contrast, cv2.CV_32F, kernel, dst=stack[k], borderType=cv2.BORDER_REPLICATE)
     return stack
 
 
-def ridge_kernel(sigma_px: float, angle_rad: float) -> np.ndarray:
+def ridge_kernel(sigma_px: float, angle_rad: float, elongation: float = ELONGATION) -> np.ndarray:
     """Zero-mean kernel, shape (2 r + 1, 2 r + 1), scaled to give 1 on a bar of half-width `sigma_px`."""
-    radius = math.ceil(2.6 * ELONGATION * sigma_px)
+    radius = math.ceil(2.6 * elongation * sigma_px)
     rows, cols = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(float)
     along = rows * math.cos(angle_rad) + cols * math.sin(angle_rad)
     across = -rows * math.sin(angle_rad) + cols * math.cos(angle_rad)
     u2 = (across / sigma_px) ** 2
-    window = np.exp(-0.5 * (along / (ELONGATION * sigma_px)) ** 2)
+    window = np.exp(-0.5 * (along / (elongation * sigma_px)) ** 2)
     kernel = (1 - u2) * np.exp(-0.5 * u2) * window
     # zero mean: what remains of the sampled sum goes out through the same window
     even = np.exp(-0.5 * u2 / 4) * window

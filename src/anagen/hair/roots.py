@@ -93,7 +93,7 @@ def end_features(fresh: np.ndarray, deep: np.ndarray, paths: list[np.ndarray], p
     """
     ends = np.zeros((len(paths), 2, 3))
     for i, path in enumerate(paths):
-        ends[i] = _ends(fresh, deep, path, pitch_um)
+        ends[i] = look_at_ends(fresh, deep, path, pitch_um)
     # nothing is seen beyond an end that the frame cuts: it counts as halfway between this image's roots and tips
     outer = np.array([[path[0], path[-1]] for path in paths]).reshape(-1, 2, 2)
     edge = CUT_UM / pitch_um
@@ -128,7 +128,8 @@ def fan_evidence(paths: list[np.ndarray], *, near_px: float) -> np.ndarray:
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um: float) -> np.ndarray:
+def look_at_ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um: float) -> np.ndarray:
+    """Give for the first and the last end, shape (2, 3), what `end_features` compares."""
     n = len(path)
     lag = min(n - 1, int(80.0 / pitch_um) + 1)
     result = np.zeros((2, 3))

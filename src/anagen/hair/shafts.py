@@ -56,11 +56,14 @@ class Detection:
         Centre lines of the hairs to count, root first.
     confidence : ndarray, shape (n_paths,)
         How sure each is one hair, 0 to 1.
+    rootless : tuple of ndarray or None
+        Centre lines of long hairs of which no root is seen: not counted, but they lie over others. None for short hair.
     """
 
     shafts: list[Shaft]
     paths: list[np.ndarray]
     confidence: np.ndarray
+    rootless: tuple[np.ndarray, ...] | None = None
 
 
 def measure_shafts(

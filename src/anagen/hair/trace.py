@@ -52,7 +52,7 @@ def trace_lines(
         ahead = _walk(stack, row, col, angle, stop, max_turn)
         back = _walk(stack, row, col, angle + math.pi, stop, max_turn)
         path = np.concatenate((back[::-1], np.array([[float(row), float(col)]]), ahead))
-        _take(taken, path, apart_px, spread)
+        take_corridor(taken, path, apart_px, spread)
         if len(path) < min_px:
             continue
         while n + len(path) > len(points):
@@ -90,6 +90,7 @@ def _walk(stack: np.ndarray, row: float, col: float, angle: float, stop: float, 
         layer = stack[(k + best_step) % n_angles]
         n_r, n_c = -math.sin(angle), math.cos(angle)
         shift = _peak(_sample(layer, here_r - n_r, here_c - n_c), best, _sample(layer, here_r + n_r, here_c + n_c))
+        shift = max(-25 * max_turn, min(25 * max_turn, shift))
         here_r += 0.5 * shift * n_r
         here_c += 0.5 * shift * n_c
         path.append((here_r, here_c))
@@ -100,7 +101,17 @@ def _walk(stack: np.ndarray, row: float, col: float, angle: float, stop: float, 
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _take(taken: np.ndarray, path: np.ndarray, apart_px: float, spread: int) -> None:
+def take_corridor(taken: np.ndarray, path: np.ndarray, apart_px: float, spread: int) -> None:
+    """Mark what lies within `apart_px` of a path and within `spread` layers of its direction.
+
+    Parameters
+    ----------
+    taken : ndarray, shape (K, H, W), uint8
+        Set to 1 in place; layer k is for the angle k pi / K.
+    path : ndarray, shape (n, 2)
+    apart_px : float
+    spread : int
+    """
     n_angles, height, width = taken.shape
     reach = int(math.ceil(apart_px))  # noqa: RUF046  numba: ceil gives a float
     n = len(path)
