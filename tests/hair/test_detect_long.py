@@ -45,7 +45,7 @@ def test_a_long_hair_is_one_hair_across_others():
 
 
 def test_hair_that_hides_most_roots_is_refused_as_such():
-    found = measure_hairs(photograph_long_hair(5, 220, 8.0).image, um_per_px=6.0)
+    found = measure_hairs(photograph_long_hair(5, 150, 8.0).image, um_per_px=6.0)
     assert [flag.code for flag in found.flags if flag.severity == "refused"] == ["long-hair"]
     assert "clip the hair" in found.flags[-1].advice
 

@@ -21,6 +21,7 @@ from anagen.hair.quality import (
     edge_blur_um,
     flag_blur,
     flag_clarity,
+    flag_crowd,
     flag_field,
     flag_long,
     flag_scatter,
@@ -105,7 +106,8 @@ def measure_hairs(
     if not any(flag.code == "out-of-focus" for flag in flags):
         flags += flag_blur(blur_um)
     flags += flag_structure(fine.value, found.shafts, fine.pitch_um, is_long=found.rootless is not None)
-    flags += flag_scatter(found.paths, fine.pitch_um)
+    flags += flag_scatter(found.paths, found.confidence, fine.pitch_um)
+    flags += flag_crowd(len(found.paths), image.shape[0] * image.shape[1] * um_per_px**2 / UM2_PER_CM2)
     if found.rootless is not None:
         flags.append(flag_long(fine.value, len(found.paths), len(found.rootless)))
     if any(flag.severity == "refused" for flag in flags):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from anagen.hair.contrast import skin_brightness
 from anagen.hair.settle import cover_bars
@@ -52,6 +54,22 @@ LINED_LIMIT: Final = 0.45
 """`FieldStatistics.lined` from which such detail is hair: 0.54 to 0.89 in long hair, 0.09 to 0.35 in noise."""
 AGREEMENT_LIMIT: Final = 0.3
 """Least correlation of red and blue at 20 um: light and shade on skin and hair change all colours together."""
+MARKED_TINT: Final = 0.35
+MARKED_SHARE: Final = 0.25
+"""Red over blue so far from the commonest (natural logarithm) is ink: not asked whether it agrees where it is less than
+this share of the field."""
+GROUND_LIMIT: Final = 0.26
+"""How far the ground between hairs may be from one evenly lit skin (`FieldStatistics.ground`): 0.19 at most in 120 real
+fields and in synthetic ones full of glare, 0.30 to 0.58 on a photograph of a face and parts of it."""
+GROUND_SHARES: Final = ((0.4, 0.8), (0.75, 0.97))
+"""Quantiles of a patch's brightness between which its ground is taken: without glare, and between dense hair."""
+TINT_LIMIT: Final = 0.16
+"""The same of its red over green: 0.07 at most in fields; 0.11 to 0.38 on parts of that face."""
+PATCHES: Final = 12
+LEAST_PATCH: Final = 16
+BLACK_LEVEL: Final = 20.0
+"""Patches a side, fewest pixels of one, and grey level up to which one is the dark around a round picture."""
+
 DARK_LIMIT: Final = 0.02
 EXPLAINED_LIMIT: Final = 0.35
 LONG_EXPLAINED_LIMIT: Final = 0.95
@@ -63,13 +81,21 @@ COVER_LIMIT: Final = 0.35
 """Contrast at which long hair covers the skin, and the share of the field it may cover: of synthetic fields 43 to 85 %
 of the roots were found below 30 %, 27 to 60 % from 40 %."""
 
-LEAN_LIMIT: Final = 0.15
-"""Least mean of `agree_with_neighbours`: 0.56 to 0.92 in eleven real fields, -0.04 to 0.03 where glints on bare skin
-had been traced."""
+LEAN_LIMIT: Final = 0.2
+"""Least mean of `agree_with_neighbours`: 0.38 to 0.86 in 22 real fields, -0.04 to 0.03 where glints on bare skin had
+been traced, to 0.15 on printed text."""
 LEAN_HAIRS: Final = 20
 LEAN_NEAR_UM: Final = 800.0
 LEAN_UM: Final = 300.0
-"""Curly hair that is not clipped may run all ways: only pieces shorter than this are judged, and only so many."""
+LEAN_SURE: Final = 0.6
+TOUCH_UM: Final = 60.0
+TOUCH_LIMIT: Final = 0.45
+"""Curly hair may run all ways: only so many lines are judged that are shorter than this, or less surely hair (mean
+confidences: 0.46 to 0.56 on gravel, grass and printed text, 0.58 to 0.74 in real fields), or so many of which end
+beside another line: 0.57 to 0.71 of strokes of letters, at most 0.37 of tips of hairs."""
+
+MOST_PER_CM2: Final = 500.0
+"""More hairs than any adult scalp has: 400 is much, and 300 is usual for the densest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +124,9 @@ class FieldStatistics:
         Share of pixels brighter and less coloured than skin.
     agreement : float
         Correlation of red and blue over the field; 1 where nothing varies.
+    ground, tint : float
+        How far the lighter part of patches is from the evenly lit skin that fits best, exceeded by a tenth of them:
+        natural logarithms of brightness (the less of two lighter parts), and of red over green.
     detail : float
         95th percentile of detail between 12 and 24 um over that between 48 and 96 um; NaN where nothing stands out.
     """
@@ -113,6 +142,8 @@ class FieldStatistics:
     plain: float
     paper: float
     agreement: float
+    ground: float
+    tint: float
     detail: float
 
 
@@ -139,6 +170,7 @@ def describe_field(image: np.ndarray, um_per_px: float) -> FieldStatistics:
     spread = cv2.subtract(top, low)
     # a burnt-in line is of one pure colour: one channel full, the other two nearly empty
     pure = np.count_nonzero((top > 225) & (spread > 190))
+    ground, tint = _ground(small)
     return FieldStatistics(
         saturated=float(np.count_nonzero(low >= 250) / n),
         black=float(np.count_nonzero(top <= 5) / n),
@@ -150,6 +182,8 @@ def describe_field(image: np.ndarray, um_per_px: float) -> FieldStatistics:
         lined=_lined(grey),
         plain=float(histogram.max() / n),
         agreement=_agreement(small),
+        ground=ground,
+        tint=tint,
         detail=_detail(top, um_per_px),
         paper=float(np.count_nonzero((low > 215) & (spread < 12)) / n),
     )
@@ -309,23 +343,44 @@ def flag_structure(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float, *
     ]
 
 
-def flag_scatter(paths: list[np.ndarray], pitch_um: float) -> list[Flag]:
-    """Judge whether the short lines found lean like their neighbours, as clipped hair does; glints run all ways."""
+def flag_scatter(paths: list[np.ndarray], confidence: np.ndarray, pitch_um: float) -> list[Flag]:
+    """Judge whether the lines found lean like their neighbours, as hair does; glints and letters run all ways."""
     length = [float(np.hypot(*(path[-1] - path[0]))) for path in paths]
-    if len(paths) < LEAN_HAIRS or float(np.median(length)) * pitch_um > LEAN_UM:
+    if len(paths) < LEAN_HAIRS:
+        return []
+    is_short = float(np.median(length)) * pitch_um < LEAN_UM
+    if not is_short and np.mean(confidence) > LEAN_SURE and _touching(paths, TOUCH_UM / pitch_um) < TOUCH_LIMIT:
         return []
     agreement = float(np.mean(agree_with_neighbours(paths, LEAN_NEAR_UM / pitch_um)))
     if agreement >= LEAN_LIMIT:
         return []
-    found = f"{len(paths)} short lines were found that run all ways ({agreement:.2f}): glints or scratches, not hair"
+    found = f"{len(paths)} lines were found that run all ways ({agreement:.2f}): glints, scratches or letters, not hair"
     advice = "photograph the scalp with less glare, without bubbles under the lens"
     return [Flag("scattered-lines", "refused", found, advice, agreement, LEAN_LIMIT)]
+
+
+def _touching(paths: list[np.ndarray], near_px: float) -> float:
+    """Share of lines whose tip lies beside another line."""
+    tree = cKDTree(np.concatenate(paths))
+    owner = np.repeat(np.arange(len(paths)), [len(path) for path in paths])
+    near = tree.query_ball_point(np.array([path[-1] for path in paths]), near_px)
+    return float(np.mean([np.any(owner[points] != i) for i, points in enumerate(near)]))
+
+
+def flag_crowd(n_hairs: int, area_cm2: float) -> list[Flag]:
+    """Judge whether a scalp can have as many hairs as were found in the whole image."""
+    density = n_hairs / area_cm2
+    if n_hairs < LEAN_HAIRS or density <= MOST_PER_CM2:
+        return []
+    found = f"{n_hairs} lines on {area_cm2:.3g} cm2 would be {density:.0f} hairs per cm2: no adult scalp has as many"
+    advice = "check the scale in micrometres per pixel, and that the photograph is of a scalp"
+    return [Flag("implausible-density", "refused", found, advice, density, MOST_PER_CM2)]
 
 
 def flag_long(contrast: np.ndarray, n_counted: int, n_rootless: int) -> Flag:
     """Say how much of the skin, and of the roots in it, long hair hides."""
     covered = float(np.mean(contrast > COVER_CONTRAST))
-    refused = covered > COVER_LIMIT
+    refused = covered > COVER_LIMIT or n_counted == 0
     return Flag(
         "long-hair",
         "refused" if refused else "warning",
@@ -376,6 +431,12 @@ def _flag_subject(s: FieldStatistics) -> list[Flag]:
     if s.agreement < AGREEMENT_LIMIT:
         found = f"red and blue agree with a correlation of {s.agreement:.2f} only: noise or artificial colour"
         return [_no_scalp(found, s.agreement, AGREEMENT_LIMIT)]
+    if s.ground > GROUND_LIMIT:
+        found = f"the ground between hairs differs by {100 * math.expm1(s.ground):.0f} % from one evenly lit skin"
+        return [_no_scalp(found, s.ground, GROUND_LIMIT)]
+    if s.tint > TINT_LIMIT:
+        found = f"the red of the ground between hairs differs by {100 * math.expm1(s.tint):.0f} % from one skin's"
+        return [_no_scalp(found, s.tint, TINT_LIMIT)]
     if s.texture > TEXTURE_LIMIT and s.lined < LINED_LIMIT:
         found = f"fine detail varies by {100 * s.texture:.0f} % everywhere: noise, not skin"
         return [_no_scalp(found, s.texture, TEXTURE_LIMIT)]
@@ -383,14 +444,54 @@ def _flag_subject(s: FieldStatistics) -> list[Flag]:
 
 
 def _no_scalp(found: str, value: float, limit: float) -> Flag:
-    return Flag("not-a-scalp", "refused", found, "give a photograph of the scalp", value, limit)
+    return Flag(
+        "not-a-scalp", "refused", found, "give a photograph of the scalp, its hair clipped or parted", value, limit
+    )
 
 
 def _agreement(image: np.ndarray) -> float:
-    red, blue = (image[:, :, k].astype(np.float32).ravel() for k in (0, 2))
+    red, blue = (image[:, :, k].astype(np.float32).ravel() + 1 for k in (0, 2))
+    tint = np.log(red / blue)
+    marked = np.abs(tint - np.median(tint)) > MARKED_TINT
+    if np.mean(marked) < MARKED_SHARE:
+        red, blue = red[~marked], blue[~marked]
     red, blue = red - red.mean(), blue - blue.mean()
     size = float(np.sqrt(np.mean(red**2) * np.mean(blue**2)))
     return float(np.mean(red * blue)) / size if size > 4.0 else 1.0
+
+
+def _ground(small: np.ndarray) -> tuple[float, float]:
+    """Give `FieldStatistics.ground` and `tint`; black surroundings of a round picture are left out."""
+    rows, cols = (np.linspace(0, length, PATCHES + 1).astype(int) for length in small.shape[:2])
+    colours: list[list[np.ndarray]] = [[], []]
+    places = []
+    for i, k in np.ndindex(PATCHES, PATCHES):
+        patch = small[rows[i] : rows[i + 1], cols[k] : cols[k + 1]].reshape(-1, 3)
+        if len(patch) >= LEAST_PATCH:
+            light = patch.max(axis=1)
+            levels = np.quantile(light, GROUND_SHARES)
+            levels_of = [np.median(patch[(light >= low) & (light <= high)], axis=0) for low, high in levels]
+            if levels_of[0].max() > BLACK_LEVEL:
+                places.append((2 * i / PATCHES - 1, 2 * k / PATCHES - 1))
+                for colour, one in zip(colours, levels_of, strict=True):
+                    colour.append(np.log(np.maximum(one, 4.0)))
+    if len(places) < PATCHES:
+        return 0.0, 0.0
+    y, x = np.array(places).T
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    middle, lighter = (np.array(colour) for colour in colours)
+    ground = min(_misfit(terms, log.max(axis=1)) for log in (middle, lighter))
+    return ground, _misfit(terms, middle[:, 0] - middle[:, 1])
+
+
+def _misfit(terms: np.ndarray, value: np.ndarray) -> float:
+    """90 % quantile of what is left of a fit on which patches far from it weigh less."""
+    weight = np.ones(len(value))
+    for _ in range(8):
+        fit = np.linalg.lstsq(terms * weight[:, None], value * weight, rcond=None)[0]
+        left = np.abs(value - terms @ fit)
+        weight = 1 / np.sqrt(np.maximum(1.0, left / (1.5 * np.median(left) + 1e-3)))
+    return float(np.quantile(left, 0.9))
 
 
 def _lined(grey: np.ndarray) -> float:
