@@ -19,6 +19,8 @@ COVERED: Final = 0.3
 SKIN_SHARE: Final = 0.7
 """Share of the darker pixels (below `SKIN_SHARE` of the brightest twentieth) from which hair is taken to cover skin:
 0.05 to 0.23 on clipped fields, 0.24 to 0.67 on unclipped ones of 60 to 160 hairs per cm2."""
+MOST_COVERED: Final = 0.75
+"""Such a share from which the darker pixels are skin, and fair hair lies over it."""
 
 MOST: Final = 0.99
 """Quantile of contrast that stands for hair: hair covers one percent of the sparsest field."""
@@ -85,7 +87,7 @@ def _skin_between_hairs(small: np.ndarray, pitch_um: float) -> np.ndarray | None
     shape = seen.shape[:2]
     windows = seen.reshape(-1, window * window)
     skin = windows >= SKIN_SHARE * np.quantile(windows, 0.95, axis=1, keepdims=True)
-    if np.median(skin.mean(axis=1)) > 1 - COVERED:
+    if not 1 - MOST_COVERED < np.median(skin.mean(axis=1)) <= 1 - COVERED:
         return None
     level = np.nanmedian(np.where(skin, windows, np.nan), axis=1).reshape(shape).astype(np.float32)
     return np.asarray(cv2.resize(level, small.shape[::-1], interpolation=cv2.INTER_LINEAR))
