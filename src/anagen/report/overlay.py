@@ -45,9 +45,10 @@ def draw_hairs(image: np.ndarray, measurement: HairMeasurement, *, terminal_um: 
         points = np.rint(((hair.path_px + 0.5) * zoom - 0.5)[:, ::-1]).astype(np.int32)
         cv2.polylines(canvas, [points[:, None]], isClosed=False, color=colour, thickness=line, lineType=cv2.LINE_AA)
         cv2.circle(canvas, _point(points[0]), 3 * line, colour, -1, cv2.LINE_AA)
+    written: list[tuple[int, int, int, int]] = []
     for hair in measurement.hairs:
-        at = (hair.root_px + 0.5) * zoom
-        _write(canvas, str(hair.number), (int(at[1]) + 4 * line, int(at[0]) - 3 * line), size, (0, 0, 0))
+        at = _free_place(str(hair.number), (hair.root_px + 0.5) * zoom, size, canvas.shape, line, written)
+        _write(canvas, str(hair.number), at, size, (0, 0, 0))
     return np.concatenate([canvas, _legend(canvas.shape[1], size, line, measurement, zoom, terminal_um)], axis=0)
 
 
@@ -83,11 +84,46 @@ def _legend(
     return strip
 
 
+def _free_place(
+    text: str,
+    root: np.ndarray,
+    size: float,
+    shape: tuple[int, ...],
+    line: int,
+    written: list[tuple[int, int, int, int]],
+) -> tuple[int, int]:
+    """Lower left corner of a number near its root, inside the canvas, over no other number where there is room.
+
+    The rectangle it takes (left, top, right, bottom) is added to `written`.
+    """
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, max(1, round(2.2 * size)))
+    row, col = int(root[0]), int(root[1])
+    step, rise = height + 2 * line, 3 * line
+    right, left = col + 4 * line, col - 4 * line - width
+    tries = [(x, row - rise + k * step) for k in (0, 1, -1, 2, -2, 3, -3) for x in (right, left)]
+    boxes = []
+    for x, y in tries:
+        start = min(max(x, line), shape[1] - width - line)
+        base = min(max(y, height + line), shape[0] - line)
+        boxes.append((start, base - height, start + width, base))
+    free = [box for box in boxes if not any(_overlap(box, other) for other in written)]
+    box = (free or boxes)[0]
+    written.append(box)
+    return box[0], box[3]
+
+
+def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def _write(canvas: np.ndarray, text: str, at: tuple[int, int], size: float, colour: tuple[int, int, int]) -> None:
     """Dark letters with a white rim: legible on skin and on hair, in colour and in grey."""
     thick = max(1, round(2.2 * size))
-    for shade, width in (((255, 255, 255), thick + max(2, round(4 * size))), (colour, thick)):
-        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, shade, width, cv2.LINE_AA)
+    rim = max(1, round(2 * size))
+    places = [(at[0] + rim * x, at[1] + rim * y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
+    for place in places:
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), thick, cv2.LINE_AA)
+    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
 
 
 def _point(xy: np.ndarray) -> tuple[int, int]:
