@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from anagen.hair import measure_hairs
-from anagen.hair.marks import find_bars, paint_over_marks
+from anagen.hair.marks import find_marks, paint_over_marks
 from anagen.synthetic.scalp import grow_scalp, photograph_scalp
 
 
@@ -18,7 +18,7 @@ def test_a_drawn_circle_is_painted_over_and_counts_nothing(colour):
     clean = photograph().image
     drawn = clean.copy()
     cv2.circle(drawn, (500, 400), 330, colour, 2)
-    painted = paint_over_marks(drawn, None)
+    painted = paint_over_marks(drawn, find_marks(drawn))
     assert np.abs(painted.astype(int) - clean).mean() < np.abs(drawn.astype(int) - clean).mean() / 3
     one, other = (measure_hairs(image, um_per_px=5.0) for image in (clean, drawn))
     assert abs(one.n_hairs - other.n_hairs) <= 1
@@ -28,15 +28,41 @@ def test_a_drawn_circle_is_painted_over_and_counts_nothing(colour):
 @pytest.mark.parametrize("skin", [1, 4, 6])
 def test_a_photograph_without_marks_stays_as_it_is(colour, skin):
     image = photograph(colour, skin).image
-    assert find_bars(image) is None
-    assert paint_over_marks(image, None) is image
+    assert paint_over_marks(image, find_marks(image)) is image
+
+
+def test_a_viewers_plate_and_scale_line_are_no_hairs():
+    clean = photograph().image
+    drawn = clean.copy()
+    drawn[6:44, :700] //= 2
+    cv2.putText(drawn, "A071 | 1280x1024 | 70x | mm | 2026", (12, 38), 0, 1.2, (235, 235, 235), 3, cv2.LINE_AA)
+    drawn[440:703, 40:43] = drawn[700:703, 40:330] = 10
+    marks = find_marks(drawn)
+    assert marks.covered[8:42, 4:696].all()
+    assert not marks.covered[60:].any()
+    assert marks.drawn[442:700, 40:43].all()
+    assert marks.drawn[700:703, 45:325].all()
+    one, other = (measure_hairs(image, um_per_px=5.0) for image in (clean, drawn))
+    below = [sum(hair.root_px[0] > 60 for hair in found.hairs) for found in (one, other)]
+    assert abs(below[0] - below[1]) <= 1
+    assert not any(hair.root_px[0] < 44 and hair.root_px[1] < 700 for hair in other.hairs)
+    assert other.area_cm2 < one.area_cm2 - 37 * 695 * 25e-8
+
+
+def test_a_hair_along_the_rows_is_no_plate_and_no_line():
+    image = np.full((400, 600, 3), (190, 150, 130), dtype=np.uint8)
+    for row, thick in ((100, 16), (200, 24), (300, 3)):
+        image[row : row + thick, 200:320] = 40
+    image = cv2.GaussianBlur(image, (0, 0), 1.2)
+    marks = find_marks(image)
+    assert marks.covered is None
 
 
 def test_a_blank_bar_is_no_scalp():
     image = photograph().image.copy()
     rng = np.random.default_rng(1)
     image[760:] = np.clip(222 + rng.integers(-1, 2, (40, 1000, 1)), 0, 255)
-    bars = find_bars(image)
+    bars = find_marks(image).covered
     assert bars is not None
     assert bars[765:].all()
     assert not bars[:740].any()
@@ -47,4 +73,4 @@ def test_a_blank_bar_is_no_scalp():
 
 @pytest.mark.parametrize("level", [0, 150, 255])
 def test_an_image_that_is_blank_all_over_is_no_bar(level):
-    assert find_bars(np.full((400, 500, 3), level, dtype=np.uint8)) is None
+    assert find_marks(np.full((400, 500, 3), level, dtype=np.uint8)).covered is None

@@ -14,7 +14,7 @@ from anagen.hair.contrast import Contrast, hair_contrast
 from anagen.hair.detect_network import detect_with_network
 from anagen.hair.detect_ridges import detect_with_ridges
 from anagen.hair.diameter import fit_diameters
-from anagen.hair.marks import find_bars, paint_over_marks
+from anagen.hair.marks import find_marks, paint_over_marks
 from anagen.hair.measurement import Hair, HairMeasurement
 from anagen.hair.quality import (
     describe_field,
@@ -80,7 +80,8 @@ def measure_hairs(
         When the image is not RGB of 8 bits, or the scale is not a positive number.
     """
     _check(image, um_per_px)
-    bars = find_bars(image)
+    marks = find_marks(image)
+    bars = marks.covered
     inside = region.to_mask(image.shape[:2]) if region is not None else None
     if bars is not None:
         inside = ~bars if inside is None else inside & ~bars
@@ -97,7 +98,7 @@ def measure_hairs(
     flags = flag_field(describe_field(image, um_per_px), um_per_px, area_cm2)
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
-    image = paint_over_marks(image, bars)
+    image = paint_over_marks(image, marks)
     fine = hair_contrast(image, um_per_px)
     # where hair is told by its colour the network, even shown the contrast instead, sees no more than the ridges do
     learned = detector == "network" and fine.tone == "dark"

@@ -13,7 +13,7 @@ from anagen.hair.contrast import skin_ratio
 
 PITCH_UM: Final = 6.0
 """Micrometres per pixel of the network's input; its answer is twice as coarse. `training/hair_net.py` teaches it so."""
-BAND: Final = 240
+BAND: Final = 96
 OVERLAP: Final = 48
 """Rows of the answer found at once, and how many more are looked at on either side: what lies farther off changes the
 answer by 0.014 at most. Both are multiples of `GRAIN` / 2."""
