@@ -101,8 +101,9 @@ def test_a_scene_cut_is_flagged(beads):
     assert "60" in flag.message
 
 
-def test_a_wrong_frame_rate_is_refused(beads):
-    wrong = measure_movie(beads.movie[:100], **{**HOW, "frames_per_s": 1.0, "exposure_s": None})
+@pytest.mark.parametrize("frames_per_s", [0.1, 1.0, 3000.0])
+def test_a_wrong_frame_rate_is_refused(beads, frames_per_s):
+    wrong = measure_movie(beads.movie[:100], **{**HOW, "frames_per_s": frames_per_s, "exposure_s": None})
     assert wrong.refused
     assert {"implausible-size", "exposure-assumed"} <= codes(wrong)
 

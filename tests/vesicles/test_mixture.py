@@ -32,6 +32,19 @@ def test_beads_stay_as_narrow_as_they_are():
     assert sizes.sd_nm < 5.0
 
 
+def test_leaps_that_no_particle_makes_are_left_out_and_told():
+    like, n_frames = tracks_of(np.full(1000, 100.0), np.random.default_rng(6))
+    like[:60], n_frames[:60] = 1.0 / (1.0 + (GRID_NM / 20.0) ** 8), 15
+    rng = np.random.default_rng
+    seen, cleaned = (
+        deconvolve_sizes(like, n_frames, rng=rng(1), n_resamples=4, smallest_nm=least) for least in (0.0, 35.0)
+    )
+    assert seen.mode_nm < 15.0
+    assert seen.too_fast_share == 0.0
+    assert cleaned.mode_nm == pytest.approx(100.0, rel=0.02)
+    assert cleaned.too_fast_share == pytest.approx(0.03, abs=0.015)
+
+
 def test_two_kinds_stay_two():
     rng = np.random.default_rng(4)
     true = np.repeat([100.0, 130.0], 1500) * (1.0 + 0.03 * rng.standard_normal(3000))

@@ -147,16 +147,19 @@ def measure_movie(
     diffusion_px2 = product / GRID_NM / (um_per_px**2 * frames_per_s)
     likelihood = relative_likelihood(spectra, diffusion_px2, noise_px2, blur=blur, max_step_px=reach_px)
     view = _View.of(seen, crowd, um_per_px, frames_per_s, detection_volume)
+    typical_noise_px2 = float(np.average(noise_px2, weights=tracked.n_frames))
+    step_variance_px2 = 2.0 * diffusion_px2 * (1.0 - 2.0 * blur) + 2.0 * typical_noise_px2
+    followed = np.searchsorted(-step_variance_px2, -(reach_px**2) / (2.0 * SMALLEST_REACH))
+    smallest_nm = float(GRID_NM[min(int(followed), len(GRID_NM) - 1)])
     sizes = deconvolve_sizes(
         likelihood,
         tracked.n_frames,
         rng=np.random.default_rng(SEED),
         n_independent=view.n_independent,
         relative_systematic=RELATIVE_SYSTEMATIC,
+        smallest_nm=smallest_nm,
     )
     count = _count(seen, tracked, sizes, likelihood, detection_volume, view.n_independent)
-    typical_noise_px2 = float(np.average(noise_px2, weights=tracked.n_frames))
-    step_variance_px2 = 2.0 * diffusion_px2 * (1.0 - 2.0 * blur) + 2.0 * typical_noise_px2
     drift = tracked.drift_px.mean(axis=0) * um_per_px * frames_per_s
     median_px2 = product / sizes.d50_nm / (um_per_px**2 * frames_per_s)
     return VesicleMeasurement(
@@ -199,7 +202,7 @@ def measure_movie(
             sizes,
             likelihood,
             step_variance_px2,
-            reach_px,
+            smallest_nm,
             count,
             view,
             smear,
@@ -445,7 +448,7 @@ def _flags(
     sizes: SizeDistribution,
     likelihood: np.ndarray,
     step_variance_px2: np.ndarray,
-    reach_px: float,
+    smallest_nm: float,
     count: _Count,
     view: _View,
     smear: float,
@@ -458,7 +461,6 @@ def _flags(
     per_track = np.add.reduceat(np.mean(tracked.step_px**2, axis=1), tracked.start[:-1])
     own = (per_track + 4.0 * view.step_px**2) / (tracked.n_frames + 3.0)
     shake = vibration_px(tracked.step_frame, tracked.step_px, np.repeat(own, tracked.n_frames - 1))
-    smallest = float(GRID_NM[np.searchsorted(-step_variance_px2, -(reach_px**2) / (2.0 * SMALLEST_REACH))])
     room = seen.model.background if seen.model.dark_on_bright else seen.white - seen.model.background
     white = spots.peak[tracked.spot] > room - WHITE * seen.white
     prior = (sizes.density * np.gradient(sizes.diameter_nm) + 1e-12).astype(np.float32)  # no second copy of likelihood
@@ -473,7 +475,7 @@ def _flags(
     flags += density_flag(float(np.mean(n_spots)), seen.shape, step_px)
     flags += motion_flags(tracked.drift_px, shake, view.step_px)
     flags += track_flags(tracked.n_tracks, view.n_independent)
-    flags += size_flags(sizes.d10_nm, sizes.d50_nm, sizes.d90_nm, smallest)
+    flags += size_flags(sizes, smallest_nm)
     flags += smear_flag(smear)
     if math.isnan(count.volume_um3):
         flags.append(

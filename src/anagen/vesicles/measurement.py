@@ -12,7 +12,7 @@ from anagen.records import Flag
 from anagen.vesicles.sizes import SizeDistribution
 
 ALGORITHM = "vesicle-track"
-VERSION = "5"
+VERSION = "6"
 
 
 @dataclass(frozen=True, eq=False)

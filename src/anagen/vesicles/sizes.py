@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class SizeDistribution:
         from which the particles in view are a sample.
     weighting : str
         How tracks are weighted.
+    too_fast_share : float
+        Part left out as it would be smaller than the smallest size that could be followed.
     """
 
     diameter_nm: np.ndarray
@@ -52,6 +54,7 @@ class SizeDistribution:
     span: float
     intervals: Mapping[str, tuple[float, float]]
     weighting: str = "number, by frames in view"
+    too_fast_share: float = 0.0
 
 
 def bin_edges_nm(diameter_nm: np.ndarray) -> np.ndarray:
@@ -109,6 +112,7 @@ def deconvolve_sizes(
     unit: np.ndarray | None = None,
     n_independent: float | None = None,
     relative_systematic: float = 0.0,
+    smallest_nm: float = 0.0,
     diameter_nm: np.ndarray = GRID_NM,
 ) -> SizeDistribution:
     """Distribution of sizes whose tracks would look like those seen, with what chance leaves open.
@@ -133,6 +137,9 @@ def deconvolve_sizes(
         Independent particles seen; the intervals of the suspension widen to this number.
     relative_systematic : float
         Standard uncertainty common to all sizes (temperature, scale), added in quadrature.
+    smallest_nm : float
+        Smallest size that could be followed. What little seems smaller, up to `MOST_TOO_FAST`, is leaps to a wrong
+        particle or to noise, and left out.
     diameter_nm : ndarray, shape (n,)
         Diameters; equal steps in the logarithm.
 
@@ -163,8 +170,15 @@ def deconvolve_sizes(
     found = np.concatenate([mixture.share[None], mixture.drawn]) * by_time
     shares = np.zeros((1 + n_resamples, len(diameter_nm)))
     shares[:, inside] = found / found.sum(axis=1, keepdims=True)
+    too_fast = float(shares[0, diameter_nm < smallest_nm].sum())
+    if 0.0 < too_fast < MOST_TOO_FAST:
+        shares[:, diameter_nm < smallest_nm] = 0.0
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-30)
+    else:
+        too_fast = 0.0
     _trim(shares)
-    return _describe(shares[0], shares[1:], diameter_nm, n_independent, relative_systematic)
+    found = _describe(shares[0], shares[1:], diameter_nm, n_independent, relative_systematic)
+    return replace(found, too_fast_share=too_fast)
 
 
 def _kept_share(mean_frames: np.ndarray, min_frames: float) -> np.ndarray:
@@ -178,13 +192,17 @@ def _kept_share(mean_frames: np.ndarray, min_frames: float) -> np.ndarray:
     return np.asarray(go_on ** (min_frames - 1.0) * (min_frames - (min_frames - 1.0) * go_on))
 
 
+MOST_TOO_FAST = 0.05
+"""Where more seems too fast to be followed, it may be real particles."""
 TRIM = 1e-3
 """Less than this share at either end is dropped: it is the doubt about single short tracks, spread over decades."""
 
 
 def _trim(shares: np.ndarray) -> None:
     cumulative = np.cumsum(shares[0])
-    shares[:, (cumulative < TRIM) | (cumulative > 1.0 - TRIM)] = 0.0
+    tail = (cumulative < TRIM) | (cumulative > 1.0 - TRIM)
+    if not np.all(tail[shares[0] > 0.0]):
+        shares[:, tail] = 0.0
 
 
 LOG_WIDTH_OF_80_PERCENT = 2.563
