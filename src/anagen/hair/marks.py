@@ -173,7 +173,8 @@ def _find_vivid(image: np.ndarray) -> np.ndarray | None:
 
 def _find_straight(image: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Plates along rows, thin lines along rows or columns: no optics gives an edge that stays so long in one row."""
-    top = image.max(axis=2)
+    red, green, blue = cv2.split(image)
+    top = cv2.max(cv2.max(red, green), blue)
     plates, lines = np.zeros(top.shape, dtype=bool), np.zeros(top.shape, dtype=bool)
     for grey, line in ((top, lines), (top.T, lines.T)):
         falls, rises = _straight_edges(grey)
