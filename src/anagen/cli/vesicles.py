@@ -114,7 +114,7 @@ def _show(found: MovieResults) -> None:
 
 
 def _line(flag: Flag) -> str:
-    return f"{flag.message}. {flag.advice}".strip()
+    return f"{flag.message}; {flag.advice}".rstrip("; ")
 
 
 def _remarks(found: MovieResults) -> list[str]:
@@ -134,10 +134,12 @@ def _remarks(found: MovieResults) -> list[str]:
         if name in values
     ]
     for name, summary in found.replicates.items():
+        within = f"{100 * summary.technical_cv:.1f} %" if math.isfinite(summary.technical_cv) else "unknown"
+        interval = f" ({summary.ci_low:.4g} to {summary.ci_high:.4g})" if math.isfinite(summary.ci_low) else ""
+        between = f"{100 * summary.cv:.1f} %" if math.isfinite(summary.cv) else "unknown"
         said.append(
-            f"{name}: mean {summary.mean:.4g} ({summary.ci_low:.4g} to {summary.ci_high:.4g}), CV between preparations "
-            f"{100 * summary.cv:.1f} %, within one {100 * summary.technical_cv:.1f} % (n = {summary.n_biological} "
-            f"preparations, {summary.n_technical} movies)"
+            f"{name}: mean {summary.mean:.4g}{interval}, CV between preparations {between}, within one {within} "
+            f"(n = {summary.n_biological} preparations, {summary.n_technical} movies)"
         )
     return said
 
