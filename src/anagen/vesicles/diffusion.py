@@ -148,6 +148,22 @@ def relative_likelihood(
     return out
 
 
+def sum_over_sizes(likelihood: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Multiply in double precision a piece at a time, so that a long movie's likelihoods are not held in it.
+
+    Parameters
+    ----------
+    likelihood : ndarray, shape (n_tracks, n), float32
+    weight : ndarray, shape (n,) or (n, k)
+
+    Returns
+    -------
+    ndarray, shape (n_tracks,) or (n_tracks, k)
+    """
+    firsts = range(0, len(likelihood), TRACKS_AT_ONCE)
+    return np.concatenate([likelihood[first : first + TRACKS_AT_ONCE] @ weight for first in firsts])
+
+
 @njit(cache=True, fastmath=True, error_model="numpy")
 def _likelihood(start, power, cosine, room, diffusion, noise, blur, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba infers
     n_tracks, n_grid = start.size - 1, diffusion.size

@@ -20,7 +20,7 @@ from anagen.vesicles.concentration import (
     learn_depths,
     size_classes,
 )
-from anagen.vesicles.diffusion import blur_coefficient, relative_likelihood, smear_factor, step_spectra
+from anagen.vesicles.diffusion import blur_coefficient, relative_likelihood, smear_factor, step_spectra, sum_over_sizes
 from anagen.vesicles.drift import vibration_px
 from anagen.vesicles.link import Spots
 from anagen.vesicles.locate import DEFAULT_THRESHOLD, SpotModel, learn_spots, locate_spots
@@ -146,6 +146,7 @@ def measure_movie(
     product /= smear
     diffusion_px2 = product / GRID_NM / (um_per_px**2 * frames_per_s)
     likelihood = relative_likelihood(spectra, diffusion_px2, noise_px2, blur=blur, max_step_px=reach_px)
+    del spectra  # a long movie's steps are not held twice
     view = _View.of(seen, crowd, um_per_px, frames_per_s, detection_volume)
     typical_noise_px2 = float(np.average(noise_px2, weights=tracked.n_frames))
     step_variance_px2 = 2.0 * diffusion_px2 * (1.0 - 2.0 * blur) + 2.0 * typical_noise_px2
@@ -418,10 +419,10 @@ def _count(
 ) -> _Count:
     """Particles per ml in the cell: each track's time in view over the volume in which its size is seen."""
     prior = sizes.density * np.gradient(sizes.diameter_nm) + 1e-12
-    total = likelihood @ prior
-    membership = likelihood @ (prior[:, None] * size_classes(prior)) / total[:, None]
+    total = sum_over_sizes(likelihood, prior)
+    membership = sum_over_sizes(likelihood, prior[:, None] * size_classes(prior)) / total[:, None]
     in_class = membership * tracked.n_frames[:, None]
-    log_nm = likelihood @ (prior * np.log(GRID_NM)) / total
+    log_nm = sum_over_sizes(likelihood, prior * np.log(GRID_NM)) / total
     class_nm = np.exp(log_nm @ in_class / in_class.sum(axis=0))
     snr = seen.spots.snr[tracked.spot] / seen.snr_needed
     profile = learn_depths(snr, tracked.n_frames, membership, class_nm)
@@ -434,7 +435,7 @@ def _count(
     in_view = float(tracked.n_linked.sum() + tracked.n_begun) / seen.spots.n_frames
     if volume is None:
         return _Count(math.nan, (math.nan, math.nan), math.nan, in_view, ratio, top)
-    thinning = float(np.average(likelihood @ (prior / ratio) / total, weights=tracked.n_frames))
+    thinning = float(np.average(sum_over_sizes(likelihood, prior / ratio) / total, weights=tracked.n_frames))
     per_ml = in_view * thinning / volume.volume_um3 * UM3_PER_ML
     interval = concentration_interval(
         per_ml, n_independent=n_independent, relative_uncertainty=volume.relative_uncertainty
@@ -463,8 +464,9 @@ def _flags(
     shake = vibration_px(tracked.step_frame, tracked.step_px, np.repeat(own, tracked.n_frames - 1))
     room = seen.model.background if seen.model.dark_on_bright else seen.white - seen.model.background
     white = spots.peak[tracked.spot] > room - WHITE * seen.white
-    prior = (sizes.density * np.gradient(sizes.diameter_nm) + 1e-12).astype(np.float32)  # no second copy of likelihood
-    large = likelihood @ (prior * (sizes.diameter_nm >= sizes.d90_nm)) / (likelihood @ prior)
+    prior = sizes.density * np.gradient(sizes.diameter_nm) + 1e-12
+    are_large = sizes.diameter_nm >= sizes.d90_nm
+    large = sum_over_sizes(likelihood, prior * are_large) / sum_over_sizes(likelihood, prior)
     flags = frame_flags(seen.watch)
     flags += saturation_flags(white, np.repeat(large, tracked.n_frames))
     flags += cut_flags(tracked.n_linked, n_spots, np.array(seen.watch.mean))
@@ -495,7 +497,7 @@ def _flags(
 def _summarize_tracks(spots: Spots, tracked: TrackedSteps, likelihood: np.ndarray, product: float) -> Tracks:
     """Single-track answers: the most likely size and the width of its likelihood."""
     log_d = np.log(GRID_NM)
-    total, first, second = (likelihood @ np.stack([np.ones_like(log_d), log_d, log_d**2], axis=1)).T
+    total, first, second = sum_over_sizes(likelihood, np.stack([np.ones_like(log_d), log_d, log_d**2], axis=1)).T
     mean = first / total
     spread = np.sqrt(np.maximum(second / total - mean**2, 0.0))
     diameter = GRID_NM[np.argmax(likelihood, axis=1)]
@@ -533,7 +535,8 @@ def _paths(spots: Spots, tracked: TrackedSteps) -> tuple[np.ndarray, ...]:
     """Up to 60 tracks that cross the middle of the movie."""
     middle = spots.n_frames // 2
     first = spots.frame[tracked.spot[tracked.first_spot]]
-    crossing = np.nonzero((first <= middle) & (first + tracked.n_frames > middle))[0][:60]
+    crossing = np.nonzero((first <= middle) & (first + tracked.n_frames > middle))[0]
+    crossing = crossing[np.argsort(first[crossing], kind="stable")][:60]
     paths = []
     for track in crossing:
         begin = tracked.first_spot[track]

@@ -176,7 +176,7 @@ def _log_density_basis(log_d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def _first_guess(like: np.ndarray, log_d: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Log-normal as wide as the tracks' single answers."""
-    seen = np.mean(like / like.sum(axis=1, keepdims=True), axis=0).astype(float)
+    seen = (like.T @ (1.0 / like.sum(axis=1))).astype(float) / len(like)
     mean = float(seen @ log_d)
     variance = float(seen @ (log_d - mean) ** 2)
     return np.asarray(np.linalg.lstsq(basis, -0.5 * (log_d - mean) ** 2 / variance, rcond=None)[0])

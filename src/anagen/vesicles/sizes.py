@@ -153,12 +153,15 @@ def deconvolve_sizes(
     Laird N, J Am Stat Assoc 1978;73:805 (maximum likelihood of a mixing distribution); Walker JG, Meas Sci Technol
     2012;23:065605 (the same idea for NTA).
     """
-    order = np.argsort(n_frames, kind="stable")
+    if np.any(np.diff(n_frames) < 0):
+        order = np.argsort(n_frames, kind="stable")
+        likelihood, n_frames = likelihood[order], n_frames[order]
+        unit = order if unit is None else unit[order]
     useful = np.nonzero(likelihood.sum(axis=0) > 1e-4 * len(likelihood) / len(diameter_nm))[0]
     inside = slice(useful[0], useful[-1] + 1)
-    tracks = LengthClasses.of(n_frames[order])
-    group = order if unit is None else unit[order]
-    like = np.ascontiguousarray(likelihood[order, inside], np.float32)
+    tracks = LengthClasses.of(n_frames)
+    group = np.arange(len(n_frames)) if unit is None else unit
+    like = likelihood[:, inside]
     n_groups = int(group.max()) + 1
     picks = rng.integers(n_groups, size=(n_resamples, n_groups))
     draws = np.stack([np.bincount(pick, minlength=n_groups)[group] for pick in picks], axis=1).astype(float)

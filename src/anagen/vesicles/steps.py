@@ -99,7 +99,7 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
     Returns
     -------
     TrackedSteps
-        Possibly without any track.
+        In order of length; possibly without any track.
     """
     typical = crowd.typical_variance_px2
     drift = np.tile(crowd.drift_px, (spots.n_frames, 1))
@@ -111,6 +111,11 @@ def track_spots(spots: Spots, crowd: EnsembleSteps, *, max_step_px: float, min_f
         n_steps = np.bincount(steps.track, minlength=track.max() + 1)
         variance = (own + 4.0 * typical) / (n_steps + 4.0)
         drift = smooth_drift(steps.frame, steps.step_px, variance[steps.track], spots.n_frames)
+    # in order of length: the sizes are found from classes of it, without a copy of all likelihoods
+    track = np.argsort(np.argsort(n_steps, kind="stable"), kind="stable")[track]
+    n_steps = np.sort(n_steps, kind="stable")
+    order = np.argsort(track, kind="stable")
+    steps = _Steps(spots, order, track[order])
     keep = n_steps + 1 >= min_frames
     use = keep[steps.track]
     tracks = TrackedSteps(
