@@ -30,8 +30,8 @@ edge was drawn: real photographs without a viewer's marks have next to none."""
 EDGE_GAP_PX: Final = 256
 """Letters interrupt the edge of a plate for as long as this."""
 PLATE_PX: Final = (12, 120)
-LINE_PX: Final = 7
-"""Height of a plate from edge to edge, and the largest thickness of a line."""
+LINE_PX: Final = (4, 200)
+"""Height of a plate from edge to edge; the largest thickness and the least length of a line."""
 SAME_SHARE: Final = 0.5
 LETTER_LIGHT: Final = 1.5
 LETTER_SHARE: Final = 0.2
@@ -185,7 +185,7 @@ def _find_straight(image: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | N
                 apart = other[0] - one[0]
                 if shared < SAME_SHARE * (last - first):
                     continue
-                if 0 < apart < LINE_PX:
+                if 0 < apart <= LINE_PX[0] and last - first >= LINE_PX[1]:
                     rows = slice(max(one[0] - 2, 0), other[0] + 3)
                     line[rows, max(first - 4, 0) : last + 4] = True
                     line[rows] |= _goes_on(grey[rows], max(first - PLATE_MARGIN_PX, 0), last + PLATE_MARGIN_PX)
