@@ -61,7 +61,8 @@ def measure_hairs(
     um_per_px : float
         Scale, 0.5 to 20 micrometres per pixel.
     region : Region or None
-        Where hairs are counted; None for the whole image. Blank bars along its border count as no part of either.
+        Where hairs are counted; None for the whole image. Blank bars along its border and a viewer's plates of letters
+        are part of neither.
     scale_source : str
         ``given``, ``ruler`` or ``metadata``: kept in the record.
     detector : {"network", "ridges"}
