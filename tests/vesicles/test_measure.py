@@ -9,7 +9,7 @@ import pytest
 
 from anagen.errors import InputError, NotEnoughDataError
 from anagen.records import from_json, to_json
-from anagen.synthetic.movies import Optics, bead_sizes, mixed_sizes, simulate_movie
+from anagen.synthetic.movies import Optics, bead_sizes, lognormal_sizes, mixed_sizes, simulate_movie
 from anagen.vesicles import VesicleMeasurement, calibrate_volume, measure_movie
 from anagen.vesicles.quality import FrameWatch
 
@@ -163,6 +163,21 @@ def test_a_shutter_open_all_the_time_is_flagged(measured):
     )
     assert "smeared-spots" in codes(measure_movie(made.movie, **{**HOW, "exposure_s": 1 / 30}))
     assert "smeared-spots" not in codes(measured)
+
+
+def test_a_focus_shallower_than_the_light_is_flagged(measured):
+    made = simulate_movie(
+        np.random.default_rng(8),
+        sizes_nm=lognormal_sizes(120.0, 1.35),
+        n_particles=230,
+        n_frames=60,
+        optics=Optics(
+            psf="airy", brightness_power=6.0, gain=1.5, read_noise=2.0, psf_sigma_px=1.2, rayleigh_um=1.0,
+            sheet_waist_um=6.0,
+        ),
+    )  # fmt: skip
+    assert "shallow-focus" in codes(measure_movie(made.movie, **HOW))
+    assert "shallow-focus" not in codes(measured)
 
 
 def test_white_is_that_of_the_camera():

@@ -34,6 +34,7 @@ from anagen.vesicles.quality import (
     cut_flags,
     density_flag,
     exposure_flag,
+    focus_flag,
     frame_flags,
     motion_flags,
     saturation_flags,
@@ -479,6 +480,7 @@ def _flags(
     flags += track_flags(tracked.n_tracks, view.n_independent)
     flags += size_flags(sizes, smallest_nm)
     flags += smear_flag(smear)
+    flags += focus_flag(spots.sigma_px / seen.model.sigma_px)
     if math.isnan(count.volume_um3):
         flags.append(
             Flag(
