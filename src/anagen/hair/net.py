@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -13,10 +14,10 @@ from anagen.hair.contrast import skin_ratio
 
 PITCH_UM: Final = 6.0
 """Micrometres per pixel of the network's input; its answer is twice as coarse. `training/hair_net.py` teaches it so."""
-BAND: Final = 96
+BAND: Final = 240
 OVERLAP: Final = 48
-"""Rows of the answer found at once, and how many more are looked at on either side: what lies farther off changes the
-answer by 0.014 at most. Both are multiples of `GRAIN` / 2."""
+"""Most rows looked at at once, and how many of them at either side are another band's to answer: what lies farther off
+changes the answer by 0.014 at most. Both are multiples of `GRAIN` / 2."""
 GRAIN: Final = 32
 """The sides of the input are multiples of this."""
 
@@ -46,7 +47,9 @@ def see_centres(image: np.ndarray, um_per_px: float) -> tuple[np.ndarray, float]
     ratio = skin_ratio(work, PITCH_UM)
     height, width = ratio.shape[:2]
     ratio = cv2.copyMakeBorder(ratio, 0, -height % GRAIN, 0, -width % GRAIN, cv2.BORDER_REFLECT_101)
-    answer = _answer_in_bands(_lay_squares(ratio))[: (height + 1) // 2, : (width + 1) // 2]
+    squares = _lay_squares(ratio)
+    del work, ratio  # the network's own memory is the most of a measurement
+    answer = _answer_in_bands(squares)[: (height + 1) // 2, : (width + 1) // 2]
     return 1 / (1 + np.exp(-answer)), 2 * um_per_px * image.shape[0] / height
 
 
@@ -55,11 +58,15 @@ def _answer_in_bands(squares: np.ndarray) -> np.ndarray:
     net = cv2.dnn.readNetFromONNX(np.frombuffer(_weights(), dtype=np.uint8))
     height = squares.shape[1]
     answer = np.empty(squares.shape[1:], dtype=np.float32)
-    for first in range(0, height, BAND):
-        low, high = max(first - OVERLAP, 0), min(first + BAND + OVERLAP, height)
-        net.setInput(np.ascontiguousarray(squares[None, :, low:high]))
+    n_bands = max(1, math.ceil((height - 2 * OVERLAP) / (BAND - 2 * OVERLAP)))
+    # of one height, so that the network's memory is laid out once
+    rows = math.ceil((height + 2 * OVERLAP * (n_bands - 1)) / n_bands / (GRAIN // 2)) * (GRAIN // 2)
+    for k in range(n_bands):
+        low = min(k * (rows - 2 * OVERLAP), height - rows)
+        net.setInput(np.ascontiguousarray(squares[None, :, low : low + rows]))
         band = np.asarray(net.forward())[0, 0]
-        answer[first : first + BAND] = band[first - low : first - low + BAND]
+        first, last = (0 if k == 0 else OVERLAP), (rows if k == n_bands - 1 else rows - OVERLAP)
+        answer[low + first : low + last] = band[first:last]
     return answer
 
 

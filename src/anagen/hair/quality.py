@@ -193,7 +193,9 @@ def _detail(brightness: np.ndarray, um_per_px: float) -> float:
     factor = min(1.0, um_per_px / 5.0)
     grey = cv2.resize(brightness, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.float32)
     pitch_um = um_per_px / factor
-    fine, coarse = (float(np.percentile(np.abs(_band(grey, low / pitch_um)), 95)) for low in (12.0, 48.0))
+    third = cv2.resize(grey, None, fx=1 / 3, fy=1 / 3, interpolation=cv2.INTER_AREA)
+    bands = (_band(grey, 12.0 / pitch_um)[::2, ::2], _band(third, 48.0 / pitch_um / 3))
+    fine, coarse = (float(np.percentile(np.abs(band), 95)) for band in bands)
     return fine / coarse if coarse > LEAST_RELIEF * max(float(np.median(grey)), 8.0) else float("nan")
 
 
