@@ -77,6 +77,11 @@ class Flag:
     value: float | None = None
     limit: float | None = None
 
+    @property
+    def said(self) -> str:
+        """What was found and what to do about it, as one line."""
+        return f"{self.message}; {self.advice}" if self.advice else self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

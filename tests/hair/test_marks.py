@@ -56,6 +56,7 @@ def test_a_hair_along_the_rows_is_no_plate_and_no_line():
     image = cv2.GaussianBlur(image, (0, 0), 1.2)
     marks = find_marks(image)
     assert marks.covered is None
+    assert marks.drawn is None
 
 
 def test_a_blank_bar_is_no_scalp():

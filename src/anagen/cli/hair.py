@@ -58,9 +58,7 @@ def _show(results: list[PhotoResult]) -> None:
     show_results(
         ("file", "hairs", "area, cm²", "hairs/cm²"),
         [(name, *_row(hairs)) for name, hairs in measured],
-        remarks=[
-            f"{name}: {flag.message}; {flag.advice}".rstrip("; ") for name, hairs in measured for flag in hairs.flags
-        ],
+        remarks=[f"{name}: {flag.said}" for name, hairs in measured for flag in hairs.flags],
         failures=[result.failure for result in results if result.failure],
     )
     for result in results:

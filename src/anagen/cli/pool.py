@@ -103,7 +103,7 @@ def _show(result: PoolResult) -> None:
     for name, reason in result.not_pooled:
         console.print(f"Not pooled: {name} ({reason})", markup=False)
     for flag in (*pooled.flags, *(result.events.flags if result.events else ())):
-        console.print(f"{flag.severity}: {flag.message}; {flag.advice}", markup=False)
+        console.print(f"{flag.severity}: {flag.said}", markup=False)
     _show_more(console, result)
 
 

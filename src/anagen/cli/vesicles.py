@@ -12,7 +12,7 @@ import typer
 from anagen.cli.progress import StderrProgress
 from anagen.cli.results_table import show_results
 from anagen.errors import InputError
-from anagen.records import Flag, to_json
+from anagen.records import to_json
 from anagen.vesicles import VesicleMeasurement
 from anagen.wiring import measure_movies
 from anagen.workflows.measure_controls import ControlFiles
@@ -105,16 +105,12 @@ def _show(found: MovieResults) -> None:
     show_results(
         ("file", "tracks", "D10, nm", "D50, nm (95 %)", "D90, nm", "mode, nm", "per mL"),
         [(name, *_row(vesicles)) for name, vesicles in measured],
-        remarks=[*_remarks(found), *(f"{name}: {_line(flag)}" for name, one in measured for flag in one.flags)],
+        remarks=[*_remarks(found), *(f"{name}: {flag.said}" for name, one in measured for flag in one.flags)],
         failures=[result.failure for result in found.movies if result.failure],
     )
     for result in found.movies:
         for path in result.figures:
             typer.echo(f"Figure: {path}", err=True)
-
-
-def _line(flag: Flag) -> str:
-    return f"{flag.message}; {flag.advice}".rstrip("; ")
 
 
 def _remarks(found: MovieResults) -> list[str]:

@@ -107,7 +107,7 @@ def measure_hairs(
     blur_um = edge_blur_um(fine.value, found.shafts, fine.pitch_um)
     if not any(flag.code == "out-of-focus" for flag in flags):
         flags += flag_blur(blur_um)
-    flags += flag_structure(fine.value, found.shafts, fine.pitch_um, is_long=found.rootless is not None)
+    flags += flag_structure(fine.value, found.shafts, fine.pitch_um)
     flags += flag_scatter(found.paths, found.confidence, fine.pitch_um)
     flags += flag_crowd(len(found.paths), image.shape[0] * image.shape[1] * um_per_px**2 / UM2_PER_CM2)
     if found.rootless is not None:

@@ -72,9 +72,7 @@ BLACK_LEVEL: Final = 20.0
 
 DARK_LIMIT: Final = 0.02
 EXPLAINED_LIMIT: Final = 0.35
-LONG_EXPLAINED_LIMIT: Final = 0.95
-"""Where more than `DARK_LIMIT` of the field is as dark as hair, the share of it that bars must explain; 0.99 in
-long hair, and a face has long outlines."""
+"""Where more than `DARK_LIMIT` of the field is as dark as hair, the share of it that bars must explain."""
 
 COVER_CONTRAST: Final = 0.3
 COVER_LIMIT: Final = 0.35
@@ -326,21 +324,20 @@ def flag_clarity(clarity: float) -> list[Flag]:
     ]
 
 
-def flag_structure(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float, *, is_long: bool = False) -> list[Flag]:
+def flag_structure(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float) -> list[Flag]:
     """Judge whether what is dark are hairs: on a scalp bars explain most of it, on a face or in noise little."""
     plateau = float(np.median([shaft.contrast for shaft in shafts])) if shafts else 0.4
     dark = cv2.GaussianBlur(contrast, (0, 0), max(0.5, 8.0 / pitch_um)) > max(0.6 * plateau, 0.12)
     share = float(np.mean(dark))
     covered = cover_bars(shafts, (contrast.shape[0], contrast.shape[1]), margin_px=15.0 / pitch_um)
     explained = float(np.sum(dark & covered) / max(float(np.sum(dark)), 1.0))
-    limit = LONG_EXPLAINED_LIMIT if is_long else EXPLAINED_LIMIT
-    if share <= DARK_LIMIT or explained >= limit:
+    if share <= DARK_LIMIT or explained >= EXPLAINED_LIMIT:
         return []
     return [
         _no_scalp(
             f"{100 * share:.0f} % of the field is as dark as hair and hairs explain only {100 * explained:.0f} % of it",
             explained,
-            limit,
+            EXPLAINED_LIMIT,
         )
     ]
 

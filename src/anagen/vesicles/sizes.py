@@ -180,8 +180,8 @@ def deconvolve_sizes(
     else:
         too_fast = 0.0
     _trim(shares)
-    found = _describe(shares[0], shares[1:], diameter_nm, n_independent, relative_systematic)
-    return replace(found, too_fast_share=too_fast)
+    sizes = _describe(shares[0], shares[1:], diameter_nm, n_independent, relative_systematic)
+    return replace(sizes, too_fast_share=too_fast)
 
 
 def _kept_share(mean_frames: np.ndarray, min_frames: float) -> np.ndarray:

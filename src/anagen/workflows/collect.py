@@ -49,7 +49,7 @@ class MeasuredImage:
     def why_not(self) -> str:
         """Why it gives no density; empty where it does."""
         refusals = [] if self.hairs is None else [flag for flag in self.hairs.flags if flag.severity == "refused"]
-        return self.failure or "; ".join(f"{flag.message}. {flag.advice}".strip() for flag in refusals)
+        return self.failure or "; ".join(flag.said for flag in refusals)
 
 
 @dataclass(frozen=True, eq=False)
