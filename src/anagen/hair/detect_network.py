@@ -14,7 +14,7 @@ from anagen.hair.detect_ridges import find_thin, shaft_confidences
 from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import root_first
-from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars
+from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars, split_chains
 from anagen.hair.shafts import Detection, Shaft, measure_shafts
 from anagen.hair.trace import trace_lines
 
@@ -175,7 +175,7 @@ def trace_middles(centre: np.ndarray, pitch_um: float, sigma_um: float) -> tuple
         least=OWN_SHARE,
         least_px=SHORTEST_UM / pitch_um,
     )
-    return settled, pitch_um
+    return split_chains(value, settled, widest_px=WIDEST_UM / pitch_um, end_share=END_SHARE, least=OWN_SHARE), pitch_um
 
 
 def _to_shaft(fine: Contrast, middle: Shaft, scale: float) -> Shaft:

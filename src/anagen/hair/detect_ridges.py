@@ -11,7 +11,7 @@ from anagen.hair.contrast import Contrast
 from anagen.hair.detect_long import LONG_UM, contrast_as_middles, detect_long_hair, usual_length
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import root_first
-from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars
+from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars, split_chains
 from anagen.hair.shafts import Detection, Shaft, agree_with_neighbours, measure_shafts
 from anagen.hair.trace import trace_lines
 
@@ -172,7 +172,7 @@ def _bars(
     if widest_um is not None:
         shafts = [s for s in shafts if s.rim < 0.4 and s.span < 2.2 * widest_um / pitch_um]
     widest = WIDEST * _typical_half_width(shafts) if widest_um is None else widest_um / pitch_um
-    return settle_bars(
+    settled = settle_bars(
         contrast,
         shafts,
         stiff_px=1000 / pitch_um,
@@ -181,6 +181,9 @@ def _bars(
         least=OWN_SHARE if widest_um is None else 0.35,
         least_px=OWN_UM / pitch_um,
     )
+    if widest_um is not None:
+        return settled
+    return split_chains(contrast, settled, widest_px=widest, end_share=BAR_SHARE, least=OWN_SHARE)
 
 
 def _noise(contrast: np.ndarray) -> float:
