@@ -43,13 +43,19 @@ ROUGH_PX = 2.0
 
 @dataclass(frozen=True)
 class Cylinders:
-    """How the second renderer draws: light in linear units, Beer-Lambert in every channel, oversampled 4 times."""
+    """How the second renderer draws: light in linear units, Beer-Lambert in every channel, oversampled 4 times.
+
+    A share `halo` of the light is blurred `wider` times as much (negative: taken off, as a camera sharpens); `even`
+    blurs by a disc.
+    """
 
     hair: tuple[float, float, float] = (0.02, 0.015, 0.012)
     absorption_per_um: tuple[float, float, float] = (0.06, 0.08, 0.10)
     skin: tuple[float, float, float] = (0.62, 0.40, 0.28)
     flat: float = 1.0
     halo: float = 0.0
+    wider: float = 3.0
+    even: bool = False
     gamma: float = 2.2
     glare: float = 0.0
     glare_at: float = 0.2
@@ -61,10 +67,15 @@ class Cylinders:
 
 DRAWN: dict[str, Cylinders] = {
     "cylinders in linear light, sRGB": Cylinders(),
-    "same, halo, JPEG 80": Cylinders(halo=0.2, jpeg_quality=80),
-    "same, linear camera, no JPEG": Cylinders(gamma=1.0, jpeg_quality=None),
-    "same, oval 1:0.6, shadow": Cylinders(flat=0.6, shadow=0.12),
-    "same, glare beside the middle": Cylinders(glare=0.12),
+    "sRGB, halo, JPEG 80": Cylinders(halo=0.2, jpeg_quality=80),
+    "sRGB, sharpened": Cylinders(halo=-0.3, wider=2.0),
+    "linear camera, no JPEG": Cylinders(gamma=1.0, jpeg_quality=None),
+    "linear camera, halo": Cylinders(gamma=1.0, jpeg_quality=None, halo=0.2),
+    "linear camera, sharpened": Cylinders(gamma=1.0, jpeg_quality=None, halo=-0.3, wider=2.0),
+    "sRGB, out of focus (disc)": Cylinders(even=True),
+    "linear camera, out of focus (disc)": Cylinders(gamma=1.0, jpeg_quality=None, even=True),
+    "sRGB, oval 1:0.6, shadow": Cylinders(flat=0.6, shadow=0.12),
+    "sRGB, glare beside the middle": Cylinders(glare=0.12),
     "fair cylinders on fair skin": Cylinders(
         hair=(0.45, 0.30, 0.14), absorption_per_um=(0.02, 0.03, 0.05), skin=(0.80, 0.60, 0.50), glare=0.15
     ),
@@ -177,9 +188,10 @@ def draw_cylinders(rng: np.random.Generator, how: Cylinders, n: int = 48, size: 
             paths.append(((middle + s * along + 0.5) / fine - 0.5) + rng.normal(0, 0.5, 2))
             diameters.append(diameter)
             angle += rng.normal(0, 0.06)
-    seen = cv2.GaussianBlur(light, (0, 0), how.sigma_px * fine)
+    seen = _defocus(light, how.sigma_px * fine) if how.even else cv2.GaussianBlur(light, (0, 0), how.sigma_px * fine)
     if how.halo:
-        seen = (1 - how.halo) * seen + how.halo * cv2.GaussianBlur(light, (0, 0), 3 * how.sigma_px * fine)
+        wide = cv2.GaussianBlur(light, (0, 0), how.wider * how.sigma_px * fine)
+        seen = (1 - how.halo) * seen + how.halo * wide
     seen = cv2.resize(seen, (size, size), interpolation=cv2.INTER_AREA)
     grey = 255 * np.clip(seen, 1e-4, 1) ** (1 / how.gamma) + rng.normal(0, 2, seen.shape)
     image = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
@@ -187,6 +199,14 @@ def draw_cylinders(rng: np.random.Generator, how: Cylinders, n: int = 48, size: 
         _, packed = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, how.jpeg_quality])
         image = np.ascontiguousarray(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))[:, :, ::-1])
     return Field(image, paths, np.array(diameters), how.um_per_px)
+
+
+def _defocus(light: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur by an even disc of the same variance as a Gaussian."""
+    reach = int(np.ceil(2 * sigma))
+    rows, cols = np.ogrid[-reach : reach + 1, -reach : reach + 1]
+    disc = (np.hypot(rows, cols) <= 2 * sigma).astype(np.float32)
+    return np.asarray(cv2.filter2D(light, -1, disc / disc.sum()))
 
 
 def _draw_cylinder(

@@ -15,9 +15,12 @@ class BarField:
 
 def bar_field(
     rng, *, um_per_px, sigma_px, noise, diameters_um=(20, 110), n_side=6, cell_px=110, hair=0.15, skin=0.65, gamma=1.0,
-    glare=0.0, length_px=80,
+    glare=0.0, length_px=80, halo=0.0, wider=3.0,
 ):  # fmt: skip
-    """`n_side` squared hairs, one to a cell, at any angle; centre lines are given with an error of about 0.7 px."""
+    """`n_side` squared hairs, one to a cell, at any angle; centre lines are given with an error of about 0.7 px.
+
+    A share `halo` of the blur is `wider` times broader; negative for a sharpened image.
+    """
     size = n_side * cell_px
     light = np.full((size, size), float(skin))
     paths, diameters = [], []
@@ -33,11 +36,12 @@ def bar_field(
             for d_col in sub:
                 r, c = rows + d_row - centre[0], cols + d_col - centre[1]
                 s, t = r * along[0] + c * along[1], c * along[0] - r * along[1]
-                ends = ndtr((s + length_px / 2) / sigma_px) - ndtr((s - length_px / 2) / sigma_px)
                 half = diameter / um_per_px / 2
-                bar = ndtr((t + half) / sigma_px) - ndtr((t - half) / sigma_px)
-                shine = ndtr((t + 0.2 * half) / sigma_px) - ndtr((t - 0.2 * half) / sigma_px)
-                cover += ends * (bar - glare * shine) / 9
+                for share, sigma in ((1 - halo, sigma_px), (halo, wider * sigma_px)):
+                    ends = ndtr((s + length_px / 2) / sigma) - ndtr((s - length_px / 2) / sigma)
+                    bar = ndtr((t + half) / sigma) - ndtr((t - half) / sigma)
+                    shine = ndtr((t + 0.2 * half) / sigma) - ndtr((t - 0.2 * half) / sigma)
+                    cover += share * ends * (bar - glare * shine) / 9
         light[row_0 : row_0 + cell_px, col_0 : col_0 + cell_px] += (hair - skin) * cover
         s = np.linspace(-length_px / 2, length_px / 2, 40)[:, None]
         wobble = rng.normal(0, 0.5, 2) + 0.5 * np.sin(s / 12 + rng.uniform(0, 6)) * np.array([along[1], -along[0]])

@@ -36,8 +36,11 @@ def test_recovers_planted_diameters(plain):
         {"glare": 0.5},
         {"noise": 0.03},
         {"hair": 0.55, "skin": 0.65},
+        {"halo": 0.2},
+        {"halo": -0.3, "wider": 2.0},
+        {"halo": -0.3, "wider": 2.0, "gamma": 2.2},
     ],
-    ids=["srgb", "bright hair", "glare", "noisy", "fair on fair"],
+    ids=["srgb", "bright hair", "glare", "noisy", "fair on fair", "halo", "sharpened", "sharpened srgb"],
 )
 def test_stays_within_the_target_when_the_image_changes(change):
     field = bar_field(np.random.default_rng(2), **{"sigma_px": 1.5, "noise": 0.01, "um_per_px": UM, **change})

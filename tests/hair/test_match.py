@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.hair.points import plant_roots, see
@@ -165,6 +167,17 @@ def test_a_hair_lost_beside_one_that_touches_it_is_found(photographs):
     match = match_visits(before, seen(second)[0], images=(first.image, second.image))
     found = {name[look.number] for look in match.looks if look.touching and look.verdict == "absent"}
     assert all(number in {stays for _, stays in scalp_pairs} for number in found)
+
+
+def test_a_hair_traced_twice_leaves_the_change_a_number(photographs):
+    first, second, gone = photographs
+    before, name = seen(first)
+    lost = [hair for hair in before.hairs if name[hair.number] in gone]
+    twice = [replace(hair, number=len(before.hairs) + n) for n, hair in enumerate(lost, start=1)]
+    before = replace(before, hairs=(*before.hairs, *twice))
+    match = match_visits(before, seen(second)[0], images=(first.image, second.image))
+    assert all(np.isfinite(look.presence) for look in match.looks)
+    assert match.change.ci_low < match.change.value < match.change.ci_high
 
 
 def test_looks_survive_their_json_and_bad_images_are_refused(photographs):

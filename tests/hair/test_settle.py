@@ -56,6 +56,13 @@ def test_a_bent_chain_follows_both_its_hairs():
     assert np.abs(one.path[len(one.path) // 2] - [150, 40]).max() < 4
 
 
+def test_a_bar_drawn_on_beyond_the_frame_stays_one_hair():
+    chain = [((-80.0, 40.0), (90.0, 40.0))]
+    contrast, shafts = _draw([100] * 14, chain)
+
+    assert len(_split(contrast, shafts)) == len(shafts)
+
+
 def test_where_lengths_differ_a_long_bar_stays_one_hair():
     chain = [((100.0, 40.0), (300.0, 40.0))]
     contrast, shafts = _draw([60, 80, 100, 120, 140, 160, 180] * 2, chain)

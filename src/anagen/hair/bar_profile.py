@@ -1,4 +1,4 @@
-"""Fit one hair's cross profiles: a translucent cylinder, blurred by a Gaussian, on a sloping background.
+"""Fit one hair's cross profiles: a translucent cylinder, blurred by one or two Gaussians, on a sloping background.
 
 The camera's transfer curve may be a power law, and a bright line of glare may run along the hair.
 """
@@ -29,6 +29,10 @@ NODES, NODE_WEIGHTS = (_POINTS + 1) * math.pi / 4, _WEIGHTS * math.pi / 4
 """Gauss-Legendre points of the angle on the cylinder's surface, 0 to pi / 2, whose sine is the half-width of a nested
 bar: dense where the profile is steep."""
 
+HALO_WIDTH, SHARPENED_WIDTH = 3.0, 2.0
+"""How much wider the blur's second Gaussian is than its first: a lens's halo (positive share), and what a camera that
+sharpens takes off (negative share). Of the two only the share is learnt."""
+
 MOST_ABSORBANCE = 40.0
 """Optical depth from which on a hair is a flat bar for any image."""
 
@@ -51,6 +55,8 @@ class BarState:
         Light is the grey value to this power: 1 for a linear camera, about 2.2 for sRGB.
     slope_sd : float
         Standard deviation of the background's slope, in light per px.
+    halo : float
+        Share of the blur's second, wider Gaussian; 0 for one Gaussian, negative for a sharpened image.
     """
 
     shape: np.ndarray
@@ -59,6 +65,7 @@ class BarState:
     glare: bool
     gamma: float
     slope_sd: float
+    halo: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +126,7 @@ def fit_bar(
     In segment s at distance t from its centre the light is
     ``(a_s + b_s t) (1 - o p(t)) + H_s p(t) + G_s g(t)`` and the grey value its power 1/gamma. The profile p is that of
     an absorbing cylinder, ``1 - exp(-k sqrt(1 - (2 t / w)^2))`` over its height o = 1 - exp(-k) in the middle,
-    convolved with a Gaussian; k is absorption times width; the depth is A = H - o a. What the hair itself sends back
+    convolved with the blur; k is absorption times width; the depth is A = H - o a. What the hair itself sends back
     falls from the middle to the rim by the shade. The glare line g is a blurred bar. The shape is common to the
     segments; a, b, A, G and the centre are each segment's own and are eliminated from the Gauss-Newton system (Schur
     complement).
@@ -156,7 +163,7 @@ def fit_bar(
     prior_weight = np.where(np.isinf(start.prior_sd), 0.0, start.prior_sd**-2.0)
     shape, locals_, covariance, robust, cost, noise, converged = _fit(
         starts, strip.distance_px[keep], strip.value[keep], strip.n_pixels[keep], start.shape, start.prior_mean,
-        prior_weight, start.gamma, start.glare, start.slope_sd, max_iterations, NODES, NODE_WEIGHTS,
+        prior_weight, start.gamma, start.halo, start.glare, start.slope_sd, max_iterations, NODES, NODE_WEIGHTS,
     )  # fmt: skip
     if not (np.isfinite(shape).all() and np.isfinite(covariance).all() and covariance[:4, :4].diagonal().min() > 0):
         return _no_fit(strip.n_segments, start.shape)
@@ -177,12 +184,14 @@ def fit_bar(
     )
 
 
-def profile_table(shape: np.ndarray, reach_px: float, n: int) -> np.ndarray:
+def profile_table(shape: np.ndarray, halo: float, reach_px: float, n: int) -> np.ndarray:
     """Blurred profile of depth 1 at `n` distances from 0 to `reach_px`.
 
     Parameters
     ----------
     shape : ndarray, shape (7,)
+        As in `BarState`.
+    halo : float
         As in `BarState`.
     reach_px : float
         Largest distance.
@@ -195,7 +204,7 @@ def profile_table(shape: np.ndarray, reach_px: float, n: int) -> np.ndarray:
     """
     table = np.zeros((n, 10))
     width, sigma, absorption = np.exp(shape[:3])
-    _tabulate(table, reach_px / (n - 1), width, sigma, absorption, NODES, NODE_WEIGHTS)
+    _tabulate(table, reach_px / (n - 1), width, sigma, halo, absorption, NODES, NODE_WEIGHTS)
     return np.ascontiguousarray(table[:, 0])
 
 
@@ -230,7 +239,7 @@ def _usable(segment, distance, weight, n_segments, width, sigma):  # type: ignor
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _tabulate(table, step, width, sigma, absorption, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
+def _tabulate(table, step, width, sigma, halo, absorption, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
     """Blurred profile at 0, step, ...: value, derivatives by distance, log w, log sigma, log absorption; u^2 times it.
 
     Returns the opacity through the middle.
@@ -257,34 +266,37 @@ def _tabulate(table, step, width, sigma, absorption, nodes, node_weights):  # ty
             bars[j, p] /= total
             bars[j, p + 1] = bars[j, p + 1] / total - bars[j, p] * change / total
     table[:, :] = 0.0
-    for j in range(n_nodes):
-        b_0, b_1, b_2, b_3 = bars[j, 0], bars[j, 1], bars[j, 2], bars[j, 3]
-        for i in range(n):
-            x = i * step
-            zp, zm = (x + half[j]) / sigma, (x - half[j]) / sigma
-            if zm > 5.5:
-                break
-            bar, by_x, by_lw, by_ls = 1.0, 0.0, 0.0, 0.0
-            if zm > -5.5:
-                pm = math.exp(-0.5 * zm * zm) * 0.3989422804014327
-                bar = 0.5 * (1.0 - math.erf(zm * 0.7071067811865476))
-                by_x, by_lw, by_ls = -pm / sigma, half[j] * pm / sigma, zm * pm
-                if zp < 5.5:
-                    pp = math.exp(-0.5 * zp * zp) * 0.3989422804014327
-                    bar -= 0.5 * (1.0 - math.erf(zp * 0.7071067811865476))
-                    by_x += pp / sigma
-                    by_lw += half[j] * pp / sigma
-                    by_ls -= zp * pp
-            table[i, 0] += b_0 * bar
-            table[i, 1] += b_0 * by_x
-            table[i, 2] += b_0 * by_lw
-            table[i, 3] += b_0 * by_ls
-            table[i, 4] += b_1 * bar
-            table[i, 5] += b_2 * bar
-            table[i, 6] += b_2 * by_x
-            table[i, 7] += b_2 * by_lw
-            table[i, 8] += b_2 * by_ls
-            table[i, 9] += b_3 * bar
+    wider = HALO_WIDTH if halo > 0.0 else SHARPENED_WIDTH
+    for part in range(2 if halo != 0.0 else 1):
+        share, blur = (1.0 - halo, sigma) if part == 0 else (halo, wider * sigma)
+        for j in range(n_nodes):
+            b_0, b_1, b_2, b_3 = share * bars[j, 0], share * bars[j, 1], share * bars[j, 2], share * bars[j, 3]
+            for i in range(n):
+                x = i * step
+                zp, zm = (x + half[j]) / blur, (x - half[j]) / blur
+                if zm > 5.5:
+                    break
+                bar, by_x, by_lw, by_ls = 1.0, 0.0, 0.0, 0.0
+                if zm > -5.5:
+                    pm = math.exp(-0.5 * zm * zm) * 0.3989422804014327
+                    bar = 0.5 * (1.0 - math.erf(zm * 0.7071067811865476))
+                    by_x, by_lw, by_ls = -pm / blur, half[j] * pm / blur, zm * pm
+                    if zp < 5.5:
+                        pp = math.exp(-0.5 * zp * zp) * 0.3989422804014327
+                        bar -= 0.5 * (1.0 - math.erf(zp * 0.7071067811865476))
+                        by_x += pp / blur
+                        by_lw += half[j] * pp / blur
+                        by_ls -= zp * pp
+                table[i, 0] += b_0 * bar
+                table[i, 1] += b_0 * by_x
+                table[i, 2] += b_0 * by_lw
+                table[i, 3] += b_0 * by_ls
+                table[i, 4] += b_1 * bar
+                table[i, 5] += b_2 * bar
+                table[i, 6] += b_2 * by_x
+                table[i, 7] += b_2 * by_lw
+                table[i, 8] += b_2 * by_ls
+                table[i, 9] += b_3 * bar
     for i in range(n):
         table[i, 2] += table[i, 4]
         table[i, 7] += table[i, 9]
@@ -407,7 +419,7 @@ def _eliminate(h_gl, h_ll, u_g, r_l, n_global, n_local, damping, inverses, lhs, 
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, glare, slope_sd, max_iterations, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one compiled loop
+def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, halo, glare, slope_sd, most, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one compiled loop
     """Levenberg-Marquardt with the segments' own parameters eliminated."""
     n_segments = len(starts) - 1
     n_local = 5 if glare else 4
@@ -422,7 +434,7 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, glare, slope_s
     width, sigma = math.exp(g[0]), math.exp(g[1])
     size = int((reach + 3.0) / (GRID * sigma)) + 3
     table = np.zeros((size, 10))
-    opacity = _tabulate(table, GRID * sigma, width, sigma, math.exp(g[2]), nodes, node_weights)
+    opacity = _tabulate(table, GRID * sigma, width, sigma, halo, math.exp(g[2]), nodes, node_weights)
     unit = np.array([0.0, 0.0, 0.0, 1.0, 1.0])
     n_linear = n_local - 1
     lhs_l, inverse_l, rhs_l = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros(4)
@@ -472,13 +484,14 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, glare, slope_s
     lhs, rhs, inverse_g, step = np.zeros((7, 7)), np.zeros(7), np.zeros((7, 7)), np.zeros(7)
     trial_theta, trial_g = theta.copy(), g.copy()
     step_size, accepted_n = 1.0, 0
-    for _ in range(max_iterations + 1):
+    far = 6.0 if halo == 0.0 else 6.0 * max(HALO_WIDTH, SHARPENED_WIDTH)
+    for _ in range(most + 1):
         width, sigma = math.exp(trial_g[0]), math.exp(trial_g[1])
         shade, place, share = trial_g[3], trial_g[4], math.exp(trial_g[5])
         grid = GRID * sigma
-        size = int(min(reach + 3.0, 0.5 * width + 6.0 * sigma) / grid) + 3
+        size = int(min(reach + 3.0, 0.5 * width + far * sigma) / grid) + 3
         table = np.zeros((size, 10))
-        opacity = _tabulate(table, grid, width, sigma, math.exp(trial_g[2]), nodes, node_weights)
+        opacity = _tabulate(table, grid, width, sigma, halo, math.exp(trial_g[2]), nodes, node_weights)
         th_gl[:] = 0.0
         th_ll[:] = 0.0
         tr_l[:] = 0.0

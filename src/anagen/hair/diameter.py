@@ -76,6 +76,16 @@ LINEAR_ODDS = 60.0
 """Twice the log odds for the first curve: it is left only where hairs say so together and loudly. High, since what the
 model leaves out is common to all hairs; sharp linear-light images exceed it three times."""
 
+HALOS = (-0.5, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.35, 0.5)
+"""Candidates for the share of the wider Gaussian in the blur: negative where a camera sharpens, positive for a lens's
+halo. It leaves 0 only where the clear hairs say so as loudly as for a transfer curve (`LINEAR_ODDS`)."""
+
+HALO_STEP = 0.04
+"""How near to the best candidate the share is looked for at last."""
+
+HALO_HAIRS, LEAST_ALONE = 6, 3
+"""So many of the clearest hairs tell it, those that stand alone if there are enough."""
+
 MAX_CLEAR_HAIRS = 12
 """So many tell what all hairs have in common."""
 
@@ -136,6 +146,9 @@ class DiameterFit:
         Light is the grey value to this power: 1 for a linear camera, about 2.2 for sRGB; chosen by the wide hairs.
     absorption_per_um : float
         Of the image's hairs: a chord of x um lets exp(-absorption x) of the light through. NaN if unknown.
+    halo : float
+        Share of the blur's second, wider Gaussian: positive for a lens's halo, negative where the camera sharpened, 0
+        where hairs ask for neither. `blur_sigma_px` is the first one's.
     """
 
     diameter_um: np.ndarray
@@ -147,6 +160,7 @@ class DiameterFit:
     contrast: np.ndarray
     gamma: float = 1.0
     absorption_per_um: float = math.nan
+    halo: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +203,7 @@ class _Prior:
     noise: float = 0.01
     inflation: float = 1.0
     doubt: float = 0.0
+    halo: float = 0.0
 
 
 def fit_diameters(
@@ -202,9 +217,9 @@ def fit_diameters(
 ) -> DiameterFit:
     """Fit the diameter of every hair from its cross profiles.
 
-    Each hair is an absorbing cylinder convolved with a Gaussian on a sloping background, fitted to the raw pixels of
-    its middle part. What touching neighbours add is taken off, and pixels where hairs overlap are left out. Blur and
-    absorption are learnt from the hairs that are wide enough to show them, and then bind the others as a
+    Each hair is an absorbing cylinder convolved with a Gaussian, or two, on a sloping background, fitted to the raw
+    pixels of its middle part. What touching neighbours add is taken off, and pixels where hairs overlap are left out.
+    Blur, halo and absorption are learnt from the hairs that are wide enough to show them, and then bind the others as a
     prior (mean and spread between hairs), so that their uncertainty is part of each diameter's. The transfer curve
     is chosen once an image, by the likelihood of its wide hairs.
 
@@ -336,7 +351,7 @@ class _Strips:
         seen = [t.fit.contrast for t in traces if t.fit is not None and t.fit.n_segments_used]
         guess = float(np.median(seen)) if seen else math.nan
         for k, trace in enumerate(traces):
-            self.known.table[k] = profile_table(trace.shape, self.reach_px, TABLE_SIZE)
+            self.known.table[k] = profile_table(trace.shape, prior.halo, self.reach_px, TABLE_SIZE)
             first, last = self.lines.first_step[k], self.lines.first_step[k + 1]
             if trace.fit is not None and trace.fit.n_segments_used:
                 self.known.depth[first:last] = self._along(k, trace.fit.depth)
@@ -406,7 +421,7 @@ def _fit(
     exactly: np.ndarray | None = None,
 ) -> _Trace:
     sd = prior.sd / math.sqrt(prior.inflation)
-    state = BarState(trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd)
+    state = BarState(trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd, prior.halo)
     fit = fit_bar(strip, state, allowed=allowed, exactly=exactly, max_iterations=max_iterations)
     if fit.n_segments_used == 0:
         return _Trace(trace.shape, trace.glare, fit)
@@ -450,7 +465,10 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
     known_blur = None if blur_sigma_px is None else (math.log(blur_sigma_px), 0.02)
     if not clear:
         return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
-    views = [_learn_under(gamma, binned, {k: traces[k] for k in clear}, free, inflation) for gamma in GAMMAS]
+    # a neighbour's halo reaches farther than what is left out around it
+    alone = [k for k in clear if not strips.has_neighbour(k)]
+    few = (alone if len(alone) >= LEAST_ALONE else clear)[:HALO_HAIRS]
+    views = [_learn_under(gamma, binned, {k: traces[k] for k in clear}, few, free, inflation) for gamma in GAMMAS]
     excess = views[1].cost - views[0].cost
     sound = np.isfinite(excess)
     if not sound.any():
@@ -463,6 +481,9 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
     chance = 0.5 * math.erfc((-z if second else z) / math.sqrt(2))
     moved = float(np.median((views[1].log_width - views[0].log_width)[sound]))
     learnt = views[int(second)].prior
+    if learnt.halo:
+        # what one Gaussian had left beside and inside the hairs was taken for glare
+        _judge_glare(binned, traces, replace(learnt, inflation=inflation))
     if known_blur is not None:
         learnt = _with(learnt, 1, known_blur)
     return replace(learnt, inflation=inflation, doubt=abs(moved) * math.sqrt(chance))
@@ -482,11 +503,16 @@ class _View:
     log_width: np.ndarray
 
 
-def _learn_under(gamma: float, binned: list[Strip], clear: dict[int, _Trace], free: _Prior, inflation: float) -> _View:
+def _learn_under(
+    gamma: float, binned: list[Strip], clear: dict[int, _Trace], few: list[int], free: _Prior, inflation: float
+) -> _View:
     """Learn what hairs have in common: blur, shade, glare line, and the absorption under which all are likeliest."""
     free = replace(free, gamma=gamma)
     segments = {k: np.isfinite(trace.fit.depth) for k, trace in clear.items() if trace.fit is not None}
     fits = {k: _fit(binned[k], clear[k], free, exactly=segments[k]) for k in segments}
+    free = replace(free, halo=_find_halo(binned, {k: fits[k] for k in few if k in fits}, free, segments, inflation))
+    if free.halo:
+        fits = {k: _fit(binned[k], fits[k], free, exactly=segments[k]) for k in segments}
     known = [trace for trace in fits.values() if trace.fit is not None and trace.fit.n_segments_used]
     prior = free
     lit = [trace for trace in known if trace.glare]
@@ -527,6 +553,44 @@ def _learn_under(gamma: float, binned: list[Strip], clear: dict[int, _Trace], fr
     width = np.array([trace.shape[0] for trace in best])
     cost = free_cost + np.minimum(_costs(best) - free_cost, LOST)
     return _View(prior, cost, width)
+
+
+def _find_halo(
+    binned: list[Strip], fits: dict[int, _Trace], free: _Prior, segments: dict[int, np.ndarray], inflation: float
+) -> float:
+    """Share of the wider Gaussian under which hairs are likeliest together; 0 unless they say otherwise loudly."""
+    tried = {0.0: list(fits.values())}
+
+    def evaluate(share: float, near: float) -> float:
+        if share not in tried:
+            with_halo = replace(free, halo=share)
+            tried[share] = [
+                _fit(binned[k], start, with_halo, 20, exactly=segments[k])
+                for k, start in zip(fits, tried[near], strict=True)
+            ]
+        return float(np.nansum(_costs(tried[share]) - _costs(tried[0.0])))
+
+    at, moved = HALOS.index(0.0), True
+    while moved:
+        near = [i for i in (at - 1, at + 1) if 0 <= i < len(HALOS)]
+        best = min(near, key=lambda i: evaluate(HALOS[i], HALOS[at]))
+        moved = evaluate(HALOS[best], HALOS[at]) < evaluate(HALOS[at], HALOS[at])
+        at = best if moved else at
+    share = HALOS[at]
+    gain = _costs(tried[share]) - _costs(tried[0.0])
+    if float(np.nansum(np.clip(gain / inflation, -ONE_VOTE, ONE_VOTE))) + LINEAR_ODDS > 0:
+        return 0.0
+    if at in (0, len(HALOS) - 1):
+        return share
+    # a parabola through the candidate and its neighbours, then through nearer ones: the valley is no parabola
+    for nearer in (False, True):
+        low, high = (share - HALO_STEP, share + HALO_STEP) if nearer else (HALOS[at - 1], HALOS[at + 1])
+        x = np.array([low, share, high])
+        bend, lean, _ = np.polyfit(x - share, [evaluate(h, HALOS[at]) for h in x], 2)
+        if bend > 0:
+            share += float(np.clip(-lean / (2 * bend), low - share, high - share))
+            evaluate(share, HALOS[at])
+    return share
 
 
 def _costs(traces: list[_Trace]) -> np.ndarray:
@@ -690,4 +754,5 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
         contrast=contrast,
         gamma=prior.gamma,
         absorption_per_um=math.exp(prior.mean[2]) / um_per_px,
+        halo=prior.halo,
     )

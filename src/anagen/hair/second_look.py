@@ -202,6 +202,13 @@ def _look_for_traced(
     reach = {k: _reach(hairs[k], own.measurement) for k in short}
     seen = {k: _best(contrast, view.covered_there, short[k], k, reach[k]) for k in short}
     at_own = {k: _best(own_contrast, view.covered_here, _cut(view.here[k], view.clip), k, reach[k]) for k in short}
+    for k in own.alone if view.clip < 1 else ():
+        # its root may have been taken for its tip: then the other part of it is what the clipper left
+        turned = _cut(view.there[k][::-1], view.clip)
+        score = _best(contrast, view.covered_there, turned, k, reach[k])
+        if _free(score) and score[0] > seen[k][0]:
+            short[k], seen[k] = turned, score
+            at_own[k] = _best(own_contrast, view.covered_here, _cut(view.here[k][::-1], view.clip), k, reach[k])
     gain, scatter = _calibrate([seen[k][0] / at_own[k][0] for k in own.paired if _free(seen[k]) and at_own[k][0] > 0.1])
     often = np.mean([not _free(seen[k]) for k in own.paired])
     hidden_odds = math.log(HIDDEN_SHARE / min(max(float(often), 0.02), HIDDEN_SHARE))
@@ -211,7 +218,8 @@ def _look_for_traced(
         bare, spread = _try_empty(contrast, empty, short[k], reach[k])
         score = seen[k][0]
         ratio.append((score - bare) / max(expected - bare, 0.1))
-        hidden.append(not (_free(seen[k]) and math.isfinite(score)))
+        # its own place may lie under other traces: then nothing tells how dark it should be
+        hidden.append(not (_free(seen[k]) and math.isfinite(score) and math.isfinite(expected)))
         odds.append(hidden_odds if hidden[-1] else _log_odds(score, expected, scatter, bare, spread))
         bare, spread = _try_empty(own_contrast, empty_here, _cut(view.here[k], view.clip), reach[k])
         separate.append(_free(at_own[k]) and at_own[k][0] > bare + OWN_Z * spread)

@@ -123,7 +123,7 @@ def split_chains(
     parted: list[Shaft] = []
     for shaft, bar in zip(shafts, bars, strict=True):
         links = None
-        if len(shaft.path) > CHAIN_LENGTH * usual:
+        if len(shaft.path) > CHAIN_LENGTH * usual and _is_inside(shaft.path, contrast.shape):
             _mark(count, bar, -1)
             links = _part(contrast, count, shaft, float(usual), widest_px, end_share, least)
             for one in [bar] if links is None else links:
@@ -133,6 +133,11 @@ def split_chains(
         else:
             parted += [dataclasses.replace(shaft, path=_to_path(one), half_width=float(one[5])) for one in links]
     return parted
+
+
+def _is_inside(path: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether the frame cuts nothing of it: a bar that it cuts may be drawn on beyond it."""
+    return bool((path >= 0).all() and (path <= np.array(shape) - 1).all())
 
 
 def _part(
