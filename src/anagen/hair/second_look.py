@@ -205,9 +205,9 @@ def _look_for_traced(
     for k in own.alone if view.clip < 1 else ():
         # its root may have been taken for its tip: then the other part of it is what the clipper left
         turned = _cut(view.there[k][::-1], view.clip)
-        score = _best(contrast, view.covered_there, turned, k, reach[k])
-        if _free(score) and score[0] > seen[k][0]:
-            short[k], seen[k] = turned, score
+        found = _best(contrast, view.covered_there, turned, k, reach[k])
+        if _free(found) and found[0] > seen[k][0]:
+            short[k], seen[k] = turned, found
             at_own[k] = _best(own_contrast, view.covered_here, _cut(view.here[k][::-1], view.clip), k, reach[k])
     gain, scatter = _calibrate([seen[k][0] / at_own[k][0] for k in own.paired if _free(seen[k]) and at_own[k][0] > 0.1])
     often = np.mean([not _free(seen[k]) for k in own.paired])
