@@ -561,16 +561,20 @@ def _find_halo(
     """Share of the wider Gaussian under which hairs are likeliest together; 0 unless they say otherwise loudly."""
     tried = {0.0: list(fits.values())}
 
+    def refit(share: float, near: float, n: int) -> list[_Trace]:
+        starts = list(zip(fits, tried[near], strict=True))[:n]
+        return [_fit(binned[k], start, replace(free, halo=share), 20, exactly=segments[k]) for k, start in starts]
+
     def evaluate(share: float, near: float) -> float:
         if share not in tried:
-            with_halo = replace(free, halo=share)
-            tried[share] = [
-                _fit(binned[k], start, with_halo, 20, exactly=segments[k])
-                for k, start in zip(fits, tried[near], strict=True)
-            ]
+            tried[share] = refit(share, near, len(fits))
         return float(np.nansum(_costs(tried[share]) - _costs(tried[0.0])))
 
     at, moved = HALOS.index(0.0), True
+    # most images ask for none, which half of the hairs tell
+    few = _costs(tried[0.0])[: HALO_HAIRS // 2]
+    if all(np.nansum(_costs(refit(HALOS[i], 0.0, len(few))) - few) >= 0 for i in (at - 1, at + 1)):
+        return 0.0
     while moved:
         near = [i for i in (at - 1, at + 1) if 0 <= i < len(HALOS)]
         best = min(near, key=lambda i: evaluate(HALOS[i], HALOS[at]))
