@@ -50,6 +50,7 @@ def test_stays_within_the_target_when_the_image_changes(change):
     assert np.isfinite(fit.diameter_um[wide]).mean() > 0.9
     assert abs(error.mean()) < 1.5
     assert error.std() < 3.0
+    assert fit.halo == pytest.approx(change.get("halo", 0.0), abs=0.05)
 
 
 def test_scale_only_changes_the_unit(plain):
