@@ -63,6 +63,19 @@ def test_a_bar_drawn_on_beyond_the_frame_stays_one_hair():
     assert len(_split(contrast, shafts)) == len(shafts)
 
 
+def test_of_two_in_line_the_frame_may_cut_the_second():
+    chain = [((250.0, 40.0), (350.0, 40.0)), ((350.0, 40.0), (450.0, 40.0))]
+    contrast, shafts = _draw([100] * 14, chain)
+    assert contrast.shape[0] == 420
+
+    parted = _split(contrast, shafts)
+
+    ends = sorted(path[k, 0] for path in (parted[-2].path, parted[-1].path) for k in (0, -1))
+    assert len(parted) == len(shafts) + 1
+    assert ends[:3] == pytest.approx([250, 350, 350], abs=20)
+    assert ends[3] > 419
+
+
 def test_where_lengths_differ_a_long_bar_stays_one_hair():
     chain = [((100.0, 40.0), (300.0, 40.0))]
     contrast, shafts = _draw([60, 80, 100, 120, 140, 160, 180] * 2, chain)

@@ -123,9 +123,11 @@ def split_chains(
     parted: list[Shaft] = []
     for shaft, bar in zip(shafts, bars, strict=True):
         links = None
-        if len(shaft.path) > CHAIN_LENGTH * usual and _is_inside(shaft.path, contrast.shape):
+        inside = _is_inside(shaft.path, contrast.shape)
+        if inside.sum() > CHAIN_LENGTH * usual and (inside[0] or inside[-1]):
             _mark(count, bar, -1)
-            links = _part(contrast, count, shaft, float(usual), widest_px, end_share, least)
+            free = (bool(inside[0]), bool(inside[-1]))
+            links = _part(contrast, count, shaft, float(usual), free, widest_px, end_share, least)
             for one in [bar] if links is None else links:
                 _mark(count, one, 1)
         if links is None:
@@ -135,19 +137,26 @@ def split_chains(
     return parted
 
 
-def _is_inside(path: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Whether the frame cuts nothing of it: a bar that it cuts may be drawn on beyond it."""
-    return bool((path >= 0).all() and (path <= np.array(shape) - 1).all())
+def _is_inside(path: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Which points of it the image holds: a bar that the frame cuts may be drawn on beyond it."""
+    return np.asarray(((path >= 0) & (path <= np.array(shape) - 1)).all(axis=1))
 
 
 def _part(
-    contrast: np.ndarray, count: np.ndarray, shaft: Shaft, usual_px: float, widest_px: float, end_share: float,
-    least: float,
+    contrast: np.ndarray, count: np.ndarray, shaft: Shaft, usual_px: float, free: tuple[bool, bool], widest_px: float,
+    end_share: float, least: float,
 ) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
-    """Two bars of usual length in place of one, of the most gain; None where no two explain enough alone."""
+    """Two bars in place of one, of the most gain; None where no two explain enough alone.
+
+    Each has the usual length from its `free` end; one that the frame cuts begins where the other ends.
+    """
     best, links = 0.0, None
-    for share in LINK_AT:
-        at = round(share * len(shaft.path))
+    last = len(shaft.path) - 1
+    links_at = [round(share * (last + 1)) for share in LINK_AT]
+    if not all(free):
+        links_at = [round(usual_px) if free[0] else last - round(usual_px)]
+    for at in links_at:
+        drawn = (at, last - at)
         for lead in (0, 1):
             pair = [
                 _to_bar(dataclasses.replace(shaft, path=path), widest_px)
@@ -155,7 +164,7 @@ def _part(
             ]
             for k in (lead, 1 - lead):
                 _move(contrast, count, pair[k], _worth(contrast, count, pair[k], end_share)[0], end_share, widest_px)
-                _reach(pair[k], usual_px, from_first=k == 0)
+                _reach(pair[k], usual_px if free[k] else drawn[k], from_first=k == 0)
                 _mark(count, pair[k], 1)
             gain, enough = 0.0, True
             for k in (1 - lead, lead):
