@@ -15,7 +15,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
 from training.scenes import draw_example
@@ -54,8 +56,8 @@ def _block(a: int, b: int, n: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def loss_of(said: torch.Tensor, asked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Centre and spots at the ends (cross-entropy, hard pixels first); the two ends in either order; the rest.
+def loss_of(said: torch.Tensor, asked: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Centre; spots at the ends (both cross-entropy, hard pixels first); the two ends in either order; the rest.
 
     The rest is width, the way from root to tip, and the line of the hair whichever way (double angle). All but the
     centre are asked only for what they teach about it.
@@ -80,7 +82,7 @@ def loss_of(said: torch.Tensor, asked: torch.Tensor) -> tuple[torch.Tensor, torc
     p = torch.sigmoid(said[:, 8:10])
     hard = (p.detach() - spots).abs().clamp(min=0.02) * weight[:, None]
     spot = (functional.binary_cross_entropy_with_logits(said[:, 8:10], spots, reduction="none") * hard).sum()
-    return one + 0.5 * spot / spots.sum().clamp(min=1.0), ends, rest
+    return one, spot / spots.sum().clamp(min=1.0), ends, rest
 
 
 def _miss(said: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
@@ -105,7 +107,8 @@ def train(minutes: float, out: Path, *, start: Path | None, seed: int, drawers: 
     torch.set_num_threads(1)
     net = HairNet().to(memory_format=torch.channels_last)
     if start is not None:
-        net.load_state_dict(torch.load(start))
+        read_onnx(net, start)
+        net.eval()  # the norms are part of what was read
     mean = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999), use_buffers=True
     )
@@ -115,7 +118,7 @@ def train(minutes: float, out: Path, *, start: Path | None, seed: int, drawers: 
     workers = [mp.Process(target=_draw, args=(1000 * seed + k, queue), daemon=True) for k in range(drawers)]
     for worker in workers:
         worker.start()
-    begin, step, saved, told = time.time(), 0, time.time(), np.zeros(3)
+    begin, step, saved, told = time.time(), 0, time.time(), np.zeros(4)
     while (gone := (time.time() - begin) / 60) < minutes:
         x, y = (part.astype(np.float32) for part in queue.get())
         part = gone / minutes
@@ -124,14 +127,15 @@ def train(minutes: float, out: Path, *, start: Path | None, seed: int, drawers: 
         images = torch.from_numpy(x).to(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             said = net(functional.pixel_unshuffle(images, 2))
-        one, ends, rest = loss_of(said.float(), torch.from_numpy(y))
-        total = 4.0 * one + 0.1 * ends + rest
+        one, spots, ends, rest = loss_of(said.float(), torch.from_numpy(y))
+        # what was read answers for the centre only: the others, begun anew, would undo it before they teach anything
+        total = 4.0 * one + (2.0 * spots + 0.1 * ends + rest if start is None else 0.0)
         opt.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         opt.step()
         mean.update_parameters(net)
-        told += [one.item(), ends.item(), rest.item()]
+        told += [one.item(), spots.item(), ends.item(), rest.item()]
         step += 1
         if step % 100 == 0:
             print(f"{gone:6.1f} min  step {step}  {told / 100}  waiting {queue.qsize()}", flush=True)
@@ -170,11 +174,27 @@ def write_onnx(net: nn.Module, out: Path) -> None:
     )
 
 
+def read_onnx(net: HairNet, path: Path) -> None:
+    """Take over what `write_onnx` wrote: the answers that only help learning are not in it."""
+    kept = {item.name: numpy_helper.to_array(item) for item in onnx.load(path).graph.initializer}
+    head = [torch.tensor(kept.pop(name)) for name in ("head.weight", "head.bias")]
+    folded = [torch.tensor(value) for value in kept.values()]
+    layers = [layer for block in (net.stem, *net.down, *net.up) for layer in block if not isinstance(layer, nn.ReLU)]
+    if len(layers) != len(folded):
+        raise ValueError(f"{path}: {len(folded)} arrays, {len(layers)} layers: it holds another network")
+    with torch.no_grad():
+        for conv, norm, weight, bias in zip(layers[::2], layers[1::2], folded[::2], folded[1::2], strict=True):
+            conv.weight.copy_(weight)
+            norm.bias.copy_(bias)
+            norm.running_var.fill_(1 - norm.eps)
+        net.head.weight[:1], net.head.bias[:1] = head[0], head[1]
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--minutes", type=float, default=50)
     options.add_argument("--out", type=Path, default=Path("out/hair_net.onnx"))
-    options.add_argument("--start", type=Path)
+    options.add_argument("--start", type=Path, help="an ONNX file of this script's, to go on from")
     options.add_argument("--seed", type=int, default=21)
     options.add_argument("--drawers", type=int, default=1)
     options.add_argument("--rate", type=float, default=2e-3)

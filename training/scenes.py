@@ -25,7 +25,7 @@ REACH = 110.0
 UNIT = 16.0
 """Output pixels that an answer of 1 stands for."""
 MARGIN = 24
-HOUSE_SHARE = 0.25
+HOUSE_SHARE = 0.3
 """Scenes drawn by `anagen.synthetic.scalp`, an independent renderer, for breadth."""
 
 
@@ -217,9 +217,9 @@ def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, Bars]:
     bars, looks = _plant(rng, full, skin_rgb, blur_um)
     image *= _under_skin(rng, full, bars, looks)
     image *= _drop_shadows(rng, full, bars)
-    order = np.arange(len(bars.half))
+    _web(rng, image, bars, looks)
     grain = _noise(rng, full, 3.0)
-    for i in order:
+    for i in range(len(bars.half)):
         _draw_bar(
             image,
             bars.root[i],
@@ -230,6 +230,7 @@ def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, Bars]:
             grain,
             int(rng.integers(1 << 30)),
         )
+    _soil(rng, image, bars, looks)
     _cover_roots(rng, image, bars, skin_rgb)
     _strew(rng, image)
     image = _camera(rng, _defocus(rng, image), blur_um)
@@ -367,7 +368,7 @@ def _look(rng: np.random.Generator, colour: np.ndarray, pigment: float, wet: flo
     return np.array(
         [
             *colour, pigment, rng.normal(0, 0.15), rng.uniform(0, 0.35),
-            wet * rng.uniform(0, 0.9) * (rng.random() < 0.7), rng.uniform(-0.6, 0.6),
+            max(wet, 0.2) * rng.uniform(0, 0.9) * (rng.random() < 0.7), rng.uniform(-0.6, 0.6),
             rng.uniform(0.06, 0.35), rng.uniform(-1.5, 1.5), rng.normal(0, 0.5),
             rng.uniform(0, 60) + (rng.random() < 0.25) * rng.uniform(0, 90), rng.normal(0, 0.12),
             rng.uniform(0, 1), rng.uniform(0, 1) * wet, rng.uniform(0, 0.3),
@@ -392,7 +393,7 @@ def _hair_colours(rng: np.random.Generator, skin: np.ndarray) -> tuple[np.ndarra
 
 def _plant(rng: np.random.Generator, size: int, skin: np.ndarray, blur_um: float) -> tuple[Bars, np.ndarray]:
     side_um = size * PITCH_UM
-    density = rng.uniform(30, 400) if rng.random() < 0.96 else 0.0
+    density = rng.uniform(50, 400) if rng.random() < 0.96 else 0.0
     n_units = max(0, int(rng.poisson(density * side_um**2 / 1e8 / 1.8)))
     centres = _spread(rng, n_units, side_um)
     long_hair = rng.random() < 0.10
@@ -547,12 +548,12 @@ def _under_skin(rng: np.random.Generator, size: int, bars: Bars, looks: np.ndarr
 def _drop_shadows(rng: np.random.Generator, size: int, bars: Bars) -> np.ndarray:
     layer = np.zeros((size, size), dtype=np.float32)
     if rng.random() < 0.5:
-        shift = rng.normal(0, 4, 2)
+        shift = rng.normal(0, 4 if rng.random() < 0.6 else 9, 2)
         for i in range(len(bars.half)):
             a, b = bars.root[i], bars.tip[i] + shift
             cv2.line(layer, (round(a[1] * 8), round(a[0] * 8)), (round(b[1] * 8), round(b[0] * 8)), 1.0,
                      max(1, round(2 * float(bars.half[i]))), cv2.LINE_AA, 3)  # fmt: skip
-        layer = cv2.GaussianBlur(layer, (0, 0), rng.uniform(8, 40) / PITCH_UM) * np.float32(rng.uniform(0, 0.3))
+        layer = cv2.GaussianBlur(layer, (0, 0), rng.uniform(8, 40) / PITCH_UM) * np.float32(rng.uniform(0, 0.45))
     # skin around an opening is often browner, redder or paler
     halo = np.zeros((size, size), dtype=np.float32)
     if rng.random() < 0.5:
@@ -608,6 +609,60 @@ def _draw_bar(image, root, tip, bow, half, look, grain, seed):
             for k in range(3):
                 tone = look[k] * shade + line * 0.7
                 image[row, col, k] += alpha * (tone - image[row, col, k])
+
+
+def _web(rng: np.random.Generator, image: np.ndarray, bars: Bars, looks: np.ndarray) -> None:
+    """Fill the wedge between hairs of one opening, which grease, dye and shadow make as dark as the hairs: no hair."""
+    if rng.random() > 0.5:
+        return
+    size, n = image.shape[0], len(bars.half)
+    share, thick = rng.uniform(0.2, 1.0), rng.uniform(0.3, 0.98)
+    chord = bars.tip - bars.root
+    way = np.arctan2(chord[:, 1], chord[:, 0]) if n else np.zeros(0)
+    for i in range(n):
+        for j in range(i + 1, n):
+            near = np.hypot(*(bars.root[i] - bars.root[j])) < 2.2 * (bars.half[i] + bars.half[j])
+            if not near or abs(np.angle(np.exp(1j * (way[i] - way[j])))) > 0.5 or rng.random() > share:
+                continue
+            first, last = np.sort(rng.uniform(-0.1, 0.9, 2)) if rng.random() < 0.4 else (-0.1, rng.uniform(0.1, 0.95))
+            reach = min(np.hypot(*chord[i]), np.hypot(*chord[j]))
+            unit = [chord[k] / max(float(np.hypot(*chord[k])), 1e-6) for k in (i, j)]
+            ends = [bars.root[k] + u * reach * f for k, u in zip((i, j), unit, strict=True) for f in (first, last)]
+            hollow = (ends[1] + ends[3]) / 2 - (unit[0] + unit[1]) / 2 * rng.uniform(0, 0.5) * reach * (last - first)
+            mask = np.zeros((size, size), dtype=np.float32)
+            outline = np.stack([ends[0], ends[1], hollow, ends[3], ends[2]])
+            cv2.fillPoly(mask, [np.rint(outline[:, ::-1] * 8).astype(np.int32)[:, None]], 1.0, cv2.LINE_AA, 3)
+            mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 2.5))) * np.float32(thick)
+            tone = looks[i, :3].astype(np.float32) * np.float32(rng.uniform(0.6, 1.8))
+            image += mask[:, :, None] * (tone - image)
+
+
+def _soil(rng: np.random.Generator, image: np.ndarray, bars: Bars, looks: np.ndarray) -> None:
+    """Stick lumps of dye, dust and scale to the shafts, darker or paler than they are."""
+    if rng.random() > 0.45:
+        return
+    share, dark, wide = rng.uniform(0.1, 0.9), rng.uniform(0, 1), rng.uniform(0.2, 0.9)
+    for i in range(len(bars.half)):
+        chord = bars.tip[i] - bars.root[i]
+        length = max(float(np.hypot(*chord)), 1e-6)
+        ahead = chord / length
+        across = np.array([-ahead[1], ahead[0]])
+        for _ in range(int(rng.poisson(share * length / 12))):
+            t = rng.uniform(0, 1)
+            at = (
+                bars.root[i]
+                + t * chord
+                + across * (rng.uniform(-1.2, 1.2) * bars.half[i] + 4 * bars.sagitta[i] * t * (1 - t))
+            )
+            axes = (
+                max(1, round(float(bars.half[i]) * wide * rng.uniform(0.3, 1.3))),
+                max(1, round(float(bars.half[i]) * wide * rng.uniform(0.2, 0.7))),
+            )
+            tone = looks[i, :3] * rng.uniform(0.4, 1.5) if rng.random() < dark else np.full(3, rng.uniform(0.25, 0.7))
+            lean = math.degrees(math.atan2(ahead[0], ahead[1])) + rng.normal(0, 40)
+            cv2.ellipse(
+                image, (round(at[1]), round(at[0])), axes, lean, 0, 360, [float(x) for x in tone], -1, cv2.LINE_AA
+            )
 
 
 def _cover_roots(rng: np.random.Generator, image: np.ndarray, bars: Bars, skin: np.ndarray) -> None:

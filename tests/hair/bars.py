@@ -15,11 +15,12 @@ class BarField:
 
 def bar_field(
     rng, *, um_per_px, sigma_px, noise, diameters_um=(20, 110), n_side=6, cell_px=110, hair=0.15, skin=0.65, gamma=1.0,
-    glare=0.0, length_px=80, halo=0.0, wider=3.0,
+    glare=0.0, length_px=80, halo=0.0, wider=3.0, disc=0.0,
 ):  # fmt: skip
     """`n_side` squared hairs, one to a cell, at any angle; centre lines are given with an error of about 0.7 px.
 
-    A share `halo` of the blur is `wider` times broader; negative for a sharpened image.
+    A share `halo` of the blur is `wider` times broader; negative for a sharpened image. Across the hair a share `disc`
+    of it is that of an even disc.
     """
     size = n_side * cell_px
     light = np.full((size, size), float(skin))
@@ -37,10 +38,11 @@ def bar_field(
                 r, c = rows + d_row - centre[0], cols + d_col - centre[1]
                 s, t = r * along[0] + c * along[1], c * along[0] - r * along[1]
                 half = diameter / um_per_px / 2
-                for share, sigma in ((1 - halo, sigma_px), (halo, wider * sigma_px)):
+                parts = ((1 - halo - disc, sigma_px, ndtr), (halo, wider * sigma_px, ndtr), (disc, sigma_px, _disc))
+                for share, sigma, below in parts:
                     ends = ndtr((s + length_px / 2) / sigma) - ndtr((s - length_px / 2) / sigma)
-                    bar = ndtr((t + half) / sigma) - ndtr((t - half) / sigma)
-                    shine = ndtr((t + 0.2 * half) / sigma) - ndtr((t - 0.2 * half) / sigma)
+                    bar = below((t + half) / sigma) - below((t - half) / sigma)
+                    shine = below((t + 0.2 * half) / sigma) - below((t - 0.2 * half) / sigma)
                     cover += share * ends * (bar - glare * shine) / 9
         light[row_0 : row_0 + cell_px, col_0 : col_0 + cell_px] += (hair - skin) * cover
         s = np.linspace(-length_px / 2, length_px / 2, 40)[:, None]
@@ -50,3 +52,9 @@ def bar_field(
     grey = np.clip(light, 1e-4, 1) ** (1 / gamma) + rng.normal(0, noise, light.shape)
     image = np.clip(np.round(grey * 255), 0, 255).astype(np.uint8)
     return BarField(np.repeat(image[:, :, None], 3, axis=2), paths, np.array(diameters))
+
+
+def _disc(z):
+    """Share of an even disc of standard deviation 1 (radius 2) that lies below z along a line."""
+    q = np.clip(z / 2, -1, 1)
+    return 0.5 + (q * np.sqrt(1 - q**2) + np.arcsin(q)) / np.pi

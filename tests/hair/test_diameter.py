@@ -39,8 +39,21 @@ def test_recovers_planted_diameters(plain):
         {"halo": 0.2},
         {"halo": -0.3, "wider": 2.0},
         {"halo": -0.3, "wider": 2.0, "gamma": 2.2},
+        {"disc": 1.0},
+        {"disc": 0.7, "gamma": 2.2},
     ],
-    ids=["srgb", "bright hair", "glare", "noisy", "fair on fair", "halo", "sharpened", "sharpened srgb"],
+    ids=[
+        "srgb",
+        "bright hair",
+        "glare",
+        "noisy",
+        "fair on fair",
+        "halo",
+        "sharpened",
+        "sharpened srgb",
+        "disc",
+        "disc srgb",
+    ],
 )
 def test_stays_within_the_target_when_the_image_changes(change):
     field = bar_field(np.random.default_rng(2), **{"sigma_px": 1.5, "noise": 0.01, "um_per_px": UM, **change})
@@ -51,6 +64,8 @@ def test_stays_within_the_target_when_the_image_changes(change):
     assert abs(error.mean()) < 1.5
     assert error.std() < 3.0
     assert fit.halo == pytest.approx(change.get("halo", 0.0), abs=0.05)
+    # what a pixel averages over is no disc
+    assert fit.disc == pytest.approx(change.get("disc", 0.0), abs=0.15)
 
 
 def test_scale_only_changes_the_unit(plain):

@@ -1,6 +1,7 @@
-"""Fit one hair's cross profiles: a translucent cylinder, blurred by one or two Gaussians, on a sloping background.
+"""Fit one hair's cross profiles: a translucent, blurred cylinder on a sloping background.
 
-The camera's transfer curve may be a power law, and a bright line of glare may run along the hair.
+The blur is a Gaussian, a part of it a wider one or an even disc. The camera's transfer curve may be a power law, and a
+bright line of glare may run along the hair.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ bar: dense where the profile is steep."""
 
 HALO_WIDTH, SHARPENED_WIDTH = 3.0, 2.0
 """How much wider the blur's second Gaussian is than its first: a lens's halo (positive share), and what a camera that
-sharpens takes off (negative share). Of the two only the share is learnt."""
+sharpens takes off (negative share). Of the two only the share is learnt. Out of focus a part of the blur is instead an
+even disc, of the first Gaussian's standard deviation along any line."""
 
 MOST_ABSORBANCE = 40.0
 """Optical depth from which on a hair is a flat bar for any image."""
@@ -57,6 +59,8 @@ class BarState:
         Standard deviation of the background's slope, in light per px.
     halo : float
         Share of the blur's second, wider Gaussian; 0 for one Gaussian, negative for a sharpened image.
+    disc : float
+        Share of the blur that is an even disc, 0 to 1.
     """
 
     shape: np.ndarray
@@ -66,6 +70,7 @@ class BarState:
     gamma: float
     slope_sd: float
     halo: float = 0.0
+    disc: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +168,8 @@ def fit_bar(
     prior_weight = np.where(np.isinf(start.prior_sd), 0.0, start.prior_sd**-2.0)
     shape, locals_, covariance, robust, cost, noise, converged = _fit(
         starts, strip.distance_px[keep], strip.value[keep], strip.n_pixels[keep], start.shape, start.prior_mean,
-        prior_weight, start.gamma, start.halo, start.glare, start.slope_sd, max_iterations, NODES, NODE_WEIGHTS,
+        prior_weight, start.gamma, np.array([start.halo, start.disc]), start.glare, start.slope_sd, max_iterations,
+        NODES, NODE_WEIGHTS,
     )  # fmt: skip
     if not (np.isfinite(shape).all() and np.isfinite(covariance).all() and covariance[:4, :4].diagonal().min() > 0):
         return _no_fit(strip.n_segments, start.shape)
@@ -184,14 +190,14 @@ def fit_bar(
     )
 
 
-def profile_table(shape: np.ndarray, halo: float, reach_px: float, n: int) -> np.ndarray:
+def profile_table(shape: np.ndarray, halo: float, disc: float, reach_px: float, n: int) -> np.ndarray:
     """Blurred profile of depth 1 at `n` distances from 0 to `reach_px`.
 
     Parameters
     ----------
     shape : ndarray, shape (7,)
         As in `BarState`.
-    halo : float
+    halo, disc : float
         As in `BarState`.
     reach_px : float
         Largest distance.
@@ -204,7 +210,7 @@ def profile_table(shape: np.ndarray, halo: float, reach_px: float, n: int) -> np
     """
     table = np.zeros((n, 10))
     width, sigma, absorption = np.exp(shape[:3])
-    _tabulate(table, reach_px / (n - 1), width, sigma, halo, absorption, NODES, NODE_WEIGHTS)
+    _tabulate(table, reach_px / (n - 1), width, sigma, np.array([halo, disc]), absorption, NODES, NODE_WEIGHTS)
     return np.ascontiguousarray(table[:, 0])
 
 
@@ -239,7 +245,17 @@ def _usable(segment, distance, weight, n_segments, width, sigma):  # type: ignor
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _tabulate(table, step, width, sigma, halo, absorption, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
+def _beyond(z, part):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - compiled
+    """Part of the blur beyond z standard deviations and its density there: of a Gaussian or, from part 2, a disc."""
+    if part >= 2:
+        q = min(max(0.5 * z, -1.0), 1.0)
+        edge = math.sqrt(1.0 - q * q)
+        return 0.5 - (q * edge + math.asin(q)) / math.pi, edge / math.pi
+    return 0.5 * (1.0 - math.erf(z * 0.7071067811865476)), math.exp(-0.5 * z * z) * 0.3989422804014327
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _tabulate(table, step, width, sigma, shares, absorption, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - compiled
     """Blurred profile at 0, step, ...: value, derivatives by distance, log w, log sigma, log absorption; u^2 times it.
 
     Returns the opacity through the middle.
@@ -266,36 +282,44 @@ def _tabulate(table, step, width, sigma, halo, absorption, nodes, node_weights):
             bars[j, p] /= total
             bars[j, p + 1] = bars[j, p + 1] / total - bars[j, p] * change / total
     table[:, :] = 0.0
+    halo, disc = shares
     wider = HALO_WIDTH if halo > 0.0 else SHARPENED_WIDTH
-    for part in range(2 if halo != 0.0 else 1):
-        share, blur = (1.0 - halo, sigma) if part == 0 else (halo, wider * sigma)
+    for part in range(4):
+        share, blur, most, aside, grow = 1.0 - halo - disc, sigma, 5.5, 0.0, 1.0
+        if part == 1:
+            share, blur = halo, wider * sigma
+        elif part >= 2:
+            # an image of a disc is averaged over each pixel: two points 0.29 px off the middle, whose variance is 1/12
+            grow = 1.0 / max(1.0 - 1.0 / (12.0 * sigma * sigma), 0.25)
+            share, blur, most, aside = 0.5 * disc, sigma / math.sqrt(grow), 2.0, (2 * part - 5) * 0.28867513459481287
+        if share == 0.0:
+            continue
         for j in range(n_nodes):
             b_0, b_1, b_2, b_3 = share * bars[j, 0], share * bars[j, 1], share * bars[j, 2], share * bars[j, 3]
             for i in range(n):
-                x = i * step
+                x = i * step + aside
                 zp, zm = (x + half[j]) / blur, (x - half[j]) / blur
-                if zm > 5.5:
+                if zm > most:
                     break
                 bar, by_x, by_lw, by_ls = 1.0, 0.0, 0.0, 0.0
-                if zm > -5.5:
-                    pm = math.exp(-0.5 * zm * zm) * 0.3989422804014327
-                    bar = 0.5 * (1.0 - math.erf(zm * 0.7071067811865476))
+                if zm > -most:
+                    bar, pm = _beyond(zm, part)
                     by_x, by_lw, by_ls = -pm / blur, half[j] * pm / blur, zm * pm
-                    if zp < 5.5:
-                        pp = math.exp(-0.5 * zp * zp) * 0.3989422804014327
-                        bar -= 0.5 * (1.0 - math.erf(zp * 0.7071067811865476))
+                    if zp < most:
+                        more, pp = _beyond(zp, part)
+                        bar -= more
                         by_x += pp / blur
                         by_lw += half[j] * pp / blur
                         by_ls -= zp * pp
                 table[i, 0] += b_0 * bar
                 table[i, 1] += b_0 * by_x
                 table[i, 2] += b_0 * by_lw
-                table[i, 3] += b_0 * by_ls
+                table[i, 3] += b_0 * by_ls * grow
                 table[i, 4] += b_1 * bar
                 table[i, 5] += b_2 * bar
                 table[i, 6] += b_2 * by_x
                 table[i, 7] += b_2 * by_lw
-                table[i, 8] += b_2 * by_ls
+                table[i, 8] += b_2 * by_ls * grow
                 table[i, 9] += b_3 * bar
     for i in range(n):
         table[i, 2] += table[i, 4]
@@ -419,7 +443,7 @@ def _eliminate(h_gl, h_ll, u_g, r_l, n_global, n_local, damping, inverses, lhs, 
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, halo, glare, slope_sd, most, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one compiled loop
+def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, shares, glare, slope_sd, most, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one compiled loop
     """Levenberg-Marquardt with the segments' own parameters eliminated."""
     n_segments = len(starts) - 1
     n_local = 5 if glare else 4
@@ -434,7 +458,7 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, halo, glare, s
     width, sigma = math.exp(g[0]), math.exp(g[1])
     size = int((reach + 3.0) / (GRID * sigma)) + 3
     table = np.zeros((size, 10))
-    opacity = _tabulate(table, GRID * sigma, width, sigma, halo, math.exp(g[2]), nodes, node_weights)
+    opacity = _tabulate(table, GRID * sigma, width, sigma, shares, math.exp(g[2]), nodes, node_weights)
     unit = np.array([0.0, 0.0, 0.0, 1.0, 1.0])
     n_linear = n_local - 1
     lhs_l, inverse_l, rhs_l = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros(4)
@@ -484,14 +508,14 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, halo, glare, s
     lhs, rhs, inverse_g, step = np.zeros((7, 7)), np.zeros(7), np.zeros((7, 7)), np.zeros(7)
     trial_theta, trial_g = theta.copy(), g.copy()
     step_size, accepted_n = 1.0, 0
-    far = 6.0 if halo == 0.0 else 6.0 * max(HALO_WIDTH, SHARPENED_WIDTH)
+    far = 6.0 if shares[0] == 0.0 else 6.0 * max(HALO_WIDTH, SHARPENED_WIDTH)
     for _ in range(most + 1):
         width, sigma = math.exp(trial_g[0]), math.exp(trial_g[1])
         shade, place, share = trial_g[3], trial_g[4], math.exp(trial_g[5])
         grid = GRID * sigma
         size = int(min(reach + 3.0, 0.5 * width + far * sigma) / grid) + 3
         table = np.zeros((size, 10))
-        opacity = _tabulate(table, grid, width, sigma, halo, math.exp(trial_g[2]), nodes, node_weights)
+        opacity = _tabulate(table, grid, width, sigma, shares, math.exp(trial_g[2]), nodes, node_weights)
         th_gl[:] = 0.0
         th_ll[:] = 0.0
         tr_l[:] = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,11 +80,14 @@ HALOS = (-0.5, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.35, 0.5)
 """Candidates for the share of the wider Gaussian in the blur: negative where a camera sharpens, positive for a lens's
 halo. It leaves 0 only where the clear hairs say so as loudly as for a transfer curve (`LINEAR_ODDS`)."""
 
+DISCS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Candidates for the share of an even disc in the blur, as out of focus; no halo then, and as loudly."""
+
 HALO_STEP = 0.04
 """How near to the best candidate the share is looked for at last."""
 
-HALO_HAIRS, LEAST_ALONE = 6, 3
-"""So many of the clearest hairs tell it, those that stand alone if there are enough."""
+HALO_HAIRS = 6
+"""So many of the clearest hairs tell it, those that stand alone first."""
 
 MAX_CLEAR_HAIRS = 12
 """So many tell what all hairs have in common."""
@@ -149,6 +152,8 @@ class DiameterFit:
     halo : float
         Share of the blur's second, wider Gaussian: positive for a lens's halo, negative where the camera sharpened, 0
         where hairs ask for neither. `blur_sigma_px` is the first one's.
+    disc : float
+        Share of the blur that is an even disc, as out of focus; 0 where there is a halo.
     """
 
     diameter_um: np.ndarray
@@ -161,6 +166,7 @@ class DiameterFit:
     gamma: float = 1.0
     absorption_per_um: float = math.nan
     halo: float = 0.0
+    disc: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,6 +210,7 @@ class _Prior:
     inflation: float = 1.0
     doubt: float = 0.0
     halo: float = 0.0
+    disc: float = 0.0
 
 
 def fit_diameters(
@@ -351,7 +358,7 @@ class _Strips:
         seen = [t.fit.contrast for t in traces if t.fit is not None and t.fit.n_segments_used]
         guess = float(np.median(seen)) if seen else math.nan
         for k, trace in enumerate(traces):
-            self.known.table[k] = profile_table(trace.shape, prior.halo, self.reach_px, TABLE_SIZE)
+            self.known.table[k] = profile_table(trace.shape, prior.halo, prior.disc, self.reach_px, TABLE_SIZE)
             first, last = self.lines.first_step[k], self.lines.first_step[k + 1]
             if trace.fit is not None and trace.fit.n_segments_used:
                 self.known.depth[first:last] = self._along(k, trace.fit.depth)
@@ -421,7 +428,7 @@ def _fit(
     exactly: np.ndarray | None = None,
 ) -> _Trace:
     sd = prior.sd / math.sqrt(prior.inflation)
-    state = BarState(trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd, prior.halo)
+    state = BarState(trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd, prior.halo, prior.disc)
     fit = fit_bar(strip, state, allowed=allowed, exactly=exactly, max_iterations=max_iterations)
     if fit.n_segments_used == 0:
         return _Trace(trace.shape, trace.glare, fit)
@@ -466,8 +473,7 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
     if not clear:
         return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
     # a neighbour's halo reaches farther than what is left out around it
-    alone = [k for k in clear if not strips.has_neighbour(k)]
-    few = (alone if len(alone) >= LEAST_ALONE else clear)[:HALO_HAIRS]
+    few = sorted(clear, key=strips.has_neighbour)[:HALO_HAIRS]
     views = [_learn_under(gamma, binned, {k: traces[k] for k in clear}, few, free, inflation) for gamma in GAMMAS]
     excess = views[1].cost - views[0].cost
     sound = np.isfinite(excess)
@@ -481,7 +487,7 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
     chance = 0.5 * math.erfc((-z if second else z) / math.sqrt(2))
     moved = float(np.median((views[1].log_width - views[0].log_width)[sound]))
     learnt = views[int(second)].prior
-    if learnt.halo:
+    if learnt.halo or learnt.disc:
         # what one Gaussian had left beside and inside the hairs was taken for glare
         _judge_glare(binned, traces, replace(learnt, inflation=inflation))
     if known_blur is not None:
@@ -510,8 +516,8 @@ def _learn_under(
     free = replace(free, gamma=gamma)
     segments = {k: np.isfinite(trace.fit.depth) for k, trace in clear.items() if trace.fit is not None}
     fits = {k: _fit(binned[k], clear[k], free, exactly=segments[k]) for k in segments}
-    free = replace(free, halo=_find_halo(binned, {k: fits[k] for k in few if k in fits}, free, segments, inflation))
-    if free.halo:
+    free = _find_blur_shape(binned, {k: fits[k] for k in few if k in fits}, free, segments, inflation)
+    if free.halo or free.disc:
         fits = {k: _fit(binned[k], fits[k], free, exactly=segments[k]) for k in segments}
     known = [trace for trace in fits.values() if trace.fit is not None and trace.fit.n_segments_used]
     prior = free
@@ -555,46 +561,72 @@ def _learn_under(
     return _View(prior, cost, width)
 
 
-def _find_halo(
+def _find_blur_shape(
     binned: list[Strip], fits: dict[int, _Trace], free: _Prior, segments: dict[int, np.ndarray], inflation: float
-) -> float:
-    """Share of the wider Gaussian under which hairs are likeliest together; 0 unless they say otherwise loudly."""
-    tried = {0.0: list(fits.values())}
+) -> _Prior:
+    """Share of a wider Gaussian, or of a disc, under which hairs are likeliest; none unless they say so loudly."""
+    plain = list(fits.values())
+    # most images ask for neither, which half of the hairs tell
+    few = dict(list(fits.items())[: HALO_HAIRS // 2])
+    without = _costs(plain)[: len(few)]
 
-    def refit(share: float, near: float, n: int) -> list[_Trace]:
-        starts = list(zip(fits, tried[near], strict=True))[:n]
-        return [_fit(binned[k], start, replace(free, halo=share), 20, exactly=segments[k]) for k, start in starts]
+    def look(one: _Prior) -> float:
+        tried = [_fit(binned[k], start, one, 20, exactly=segments[k]) for k, start in few.items()]
+        return float(np.nansum(_costs(tried) - without))
+
+    def with_halo(share: float) -> _Prior:
+        return replace(free, halo=share)
+
+    def with_disc(share: float) -> _Prior:
+        return replace(free, disc=share)
+
+    at = HALOS.index(0.0)
+    asked = [min(look(with_halo(HALOS[i])) for i in (at - 1, at + 1)), look(with_disc(DISCS[1]))]
+    if min(asked) >= 0:
+        return free
+    best, gain = free, 0.0
+    for candidates, hold, first in ((HALOS, with_halo, asked[0]), (DISCS, with_disc, asked[1])):
+        if first < 0:
+            share, more = _find_share(binned, fits, segments, inflation, candidates, hold)
+            if more < gain:
+                best, gain = hold(share), more
+    return best
+
+
+def _find_share(
+    binned: list[Strip], fits: dict[int, _Trace], segments: dict[int, np.ndarray], inflation: float,
+    candidates: tuple[float, ...], hold: Callable[[float], _Prior],
+) -> tuple[float, float]:  # fmt: skip
+    """Best of a share's candidates, refined, and what it gains (negative); 0 and 0 unless that is loud."""
+    tried = {0.0: list(fits.values())}
 
     def evaluate(share: float, near: float) -> float:
         if share not in tried:
-            tried[share] = refit(share, near, len(fits))
+            starts = zip(fits, tried[near], strict=True)
+            tried[share] = [_fit(binned[k], start, hold(share), 20, exactly=segments[k]) for k, start in starts]
         return float(np.nansum(_costs(tried[share]) - _costs(tried[0.0])))
 
-    at, moved = HALOS.index(0.0), True
-    # most images ask for none, which half of the hairs tell
-    few = _costs(tried[0.0])[: HALO_HAIRS // 2]
-    if all(np.nansum(_costs(refit(HALOS[i], 0.0, len(few))) - few) >= 0 for i in (at - 1, at + 1)):
-        return 0.0
+    at, moved = candidates.index(0.0), True
     while moved:
-        near = [i for i in (at - 1, at + 1) if 0 <= i < len(HALOS)]
-        best = min(near, key=lambda i: evaluate(HALOS[i], HALOS[at]))
-        moved = evaluate(HALOS[best], HALOS[at]) < evaluate(HALOS[at], HALOS[at])
+        near = [i for i in (at - 1, at + 1) if 0 <= i < len(candidates)]
+        best = min(near, key=lambda i: evaluate(candidates[i], candidates[at]))
+        moved = evaluate(candidates[best], candidates[at]) < evaluate(candidates[at], candidates[at])
         at = best if moved else at
-    share = HALOS[at]
+    share = candidates[at]
     gain = _costs(tried[share]) - _costs(tried[0.0])
     if float(np.nansum(np.clip(gain / inflation, -ONE_VOTE, ONE_VOTE))) + LINEAR_ODDS > 0:
-        return 0.0
-    if at in (0, len(HALOS) - 1):
-        return share
+        return 0.0, 0.0
+    if at in (0, len(candidates) - 1):
+        return share, evaluate(share, share)
     # a parabola through the candidate and its neighbours, then through nearer ones: the valley is no parabola
     for nearer in (False, True):
-        low, high = (share - HALO_STEP, share + HALO_STEP) if nearer else (HALOS[at - 1], HALOS[at + 1])
+        low, high = (share - HALO_STEP, share + HALO_STEP) if nearer else (candidates[at - 1], candidates[at + 1])
         x = np.array([low, share, high])
-        bend, lean, _ = np.polyfit(x - share, [evaluate(h, HALOS[at]) for h in x], 2)
+        bend, lean, _ = np.polyfit(x - share, [evaluate(h, candidates[at]) for h in x], 2)
         if bend > 0:
             share += float(np.clip(-lean / (2 * bend), low - share, high - share))
-            evaluate(share, HALOS[at])
-    return share
+            evaluate(share, candidates[at])
+    return share, evaluate(share, candidates[at])
 
 
 def _costs(traces: list[_Trace]) -> np.ndarray:
@@ -759,4 +791,5 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
         gamma=prior.gamma,
         absorption_per_um=math.exp(prior.mean[2]) / um_per_px,
         halo=prior.halo,
+        disc=prior.disc,
     )
