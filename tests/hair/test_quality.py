@@ -64,7 +64,7 @@ def _room() -> np.ndarray:
         (_page(), "not-a-scalp"),
         (_face(), "not-a-scalp"),
         (_room(), "not-a-scalp"),
-        (_print(120), "scattered-lines"),
+        (_print(240), "scattered-lines"),
         (_print(18), "implausible-density"),
         (np.full((*SHAPE, 3), 255, dtype=np.uint8), "saturated"),
         (np.zeros((*SHAPE, 3), dtype=np.uint8), "saturated"),

@@ -22,7 +22,7 @@ LINE_SIGMA_UM: Final = 26.0
 """Scale of the ridges: the middles of hairs are about half as wide as the hairs."""
 WIDEST_UM: Final = 24.0
 """Largest half-width of a hair's middle."""
-LEAST_CENTRE: Final = 0.3
+LEAST_CENTRE: Final = 0.25
 """Bars less central than this are no candidates."""
 LEAST_CONTRAST: Final = 0.6
 """Share of the contrast of the image's surest middles below which a pixel counts for less: what the network takes for
@@ -35,7 +35,7 @@ STIFF_UM: Final = 1000.0
 """Shorter hairs bend one way only."""
 END_SHARE: Final = 0.6
 """Share of its plateau at which a bar ends."""
-OWN_SHARE: Final = 0.3
+OWN_SHARE: Final = 0.24
 """Least share of its area that a bar must explain alone."""
 MIDDLE_SHARE: Final = 0.53
 """Half-width of the middle, at half its height, over that of the hair: sqrt(2 log 2) x 0.45."""

@@ -34,7 +34,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "9"
+VERSION: Final = "10"
 """Changes whenever the same image may give another number."""
 
 BAR_EDGE_UM: Final = 40.0
@@ -68,8 +68,7 @@ def measure_hairs(
     detector : {"network", "ridges"}
         ``network`` follows the middles of hairs in the picture that this package's small learned network makes of
         the image, in which touching hairs are apart; ``ridges`` follows the contrast itself, without anything learned.
-        Hair lighter than its skin, or told from it by its tint only, is found with ``ridges`` either way. Hair longer
-        than about 1.2 mm is followed from the roots that are seen, in either picture.
+        Hair longer than about 1.2 mm is followed from the roots that are seen, in either picture.
 
     Returns
     -------
@@ -101,9 +100,7 @@ def measure_hairs(
         return dataclasses.replace(blank, flags=tuple(flags))
     image = paint_over_marks(image, marks)
     fine = hair_contrast(image, um_per_px)
-    # where hair is told by its colour the network, even shown the contrast instead, sees no more than the ridges do
-    learned = detector == "network" and fine.tone == "dark"
-    found = detect_with_network(image, um_per_px, fine) if learned else detect_with_ridges(fine)
+    found = detect_with_network(image, um_per_px, fine) if detector == "network" else detect_with_ridges(fine)
     blur_um = edge_blur_um(fine.value, found.shafts, fine.pitch_um)
     if not any(flag.code == "out-of-focus" for flag in flags):
         flags += flag_blur(blur_um)
