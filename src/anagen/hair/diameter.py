@@ -76,6 +76,9 @@ LINEAR_ODDS = 60.0
 """Twice the log odds for the first curve: it is left only where hairs say so together and loudly. High, since what the
 model leaves out is common to all hairs; sharp linear-light images exceed it three times."""
 
+CERTAIN = 160.0
+"""Twice the log odds from which a curve is certain at once: eleven of twelve hairs say all they may."""
+
 HALOS = (-0.5, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.35, 0.5)
 """Candidates for the share of the wider Gaussian in the blur: negative where a camera sharpens, positive for a lens's
 halo. It leaves 0 only where the clear hairs say so as loudly as for a transfer curve (`LINEAR_ODDS`)."""
@@ -474,7 +477,11 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
         return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
     # a neighbour's halo reaches farther than what is left out around it
     few = sorted(clear, key=strips.has_neighbour)[:HALO_HAIRS]
-    views = [_learn_under(gamma, binned, {k: traces[k] for k in clear}, few, free, inflation) for gamma in GAMMAS]
+    begun = [_begin_under(gamma, binned, {k: traces[k] for k in clear}, few, free, inflation) for gamma in GAMMAS]
+    ahead = float(np.nansum(np.clip(begun[1].cost - begun[0].cost, -ONE_VOTE, ONE_VOTE)))
+    # the absorption is the dearest part: under a curve that has lost already it need not be known
+    lost = None if abs(ahead) < CERTAIN else int(ahead > 0)
+    views = [view if i == lost else _learn_under(binned, view, inflation) for i, view in enumerate(begun)]
     excess = views[1].cost - views[0].cost
     sound = np.isfinite(excess)
     if not sound.any():
@@ -502,23 +509,32 @@ def _with(prior: _Prior, which: int, of: tuple[float, float]) -> _Prior:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """What the clearest hairs say together under one transfer curve; cost and log width of each."""
+    """What the clearest hairs say together under one transfer curve; segments, fit, cost and log width of each."""
 
     prior: _Prior
+    segments: dict[int, np.ndarray]
+    fits: dict[int, _Trace]
     cost: np.ndarray
     log_width: np.ndarray
 
 
-def _learn_under(
+def _begin_under(
     gamma: float, binned: list[Strip], clear: dict[int, _Trace], few: list[int], free: _Prior, inflation: float
 ) -> _View:
-    """Learn what hairs have in common: blur, shade, glare line, and the absorption under which all are likeliest."""
+    """Fit each hair by itself; what they have in common is the shape of the blur only."""
     free = replace(free, gamma=gamma)
     segments = {k: np.isfinite(trace.fit.depth) for k, trace in clear.items() if trace.fit is not None}
     fits = {k: _fit(binned[k], clear[k], free, exactly=segments[k]) for k in segments}
     free = _find_blur_shape(binned, {k: fits[k] for k in few if k in fits}, free, segments, inflation)
     if free.halo or free.disc:
         fits = {k: _fit(binned[k], fits[k], free, exactly=segments[k]) for k in segments}
+    each = list(fits.values())
+    return _View(free, segments, fits, _costs(each), np.array([trace.shape[0] for trace in each]))
+
+
+def _learn_under(binned: list[Strip], view: _View, inflation: float) -> _View:
+    """Learn what hairs have in common: blur, shade, glare line, and the absorption under which all are likeliest."""
+    free, segments, fits, free_cost = view.prior, view.segments, view.fits, view.cost
     known = [trace for trace in fits.values() if trace.fit is not None and trace.fit.n_segments_used]
     prior = free
     lit = [trace for trace in known if trace.glare]
@@ -536,7 +552,6 @@ def _learn_under(
         excess = _costs(tried[i]) - free_cost
         return float(told[i] + np.nansum(np.minimum(excess, LOST)) / inflation)
 
-    free_cost = _costs(list(fits.values()))
     at = int(np.argmin(np.abs(grid - np.median([trace.shape[2] for trace in fits.values()]))))
     step = 2
     while step:
@@ -558,7 +573,7 @@ def _learn_under(
     prior = _with(prior, 3, _pool(best, 3, inflation, (free.mean[3], free.sd[3])))
     width = np.array([trace.shape[0] for trace in best])
     cost = free_cost + np.minimum(_costs(best) - free_cost, LOST)
-    return _View(prior, cost, width)
+    return _View(prior, segments, fits, cost, width)
 
 
 def _find_blur_shape(
