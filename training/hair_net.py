@@ -102,7 +102,7 @@ def _draw(seed: int, queue: mp.Queue) -> None:
 
 
 def train(minutes: float, out: Path, *, start: Path | None, seed: int, drawers: int, rate: float) -> None:
-    """Learn until the time is over; a checkpoint and the ONNX file are written every seven minutes and at the end."""
+    """Learn until the time is over; the ONNX file is written every seven minutes and at the end."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     net = HairNet().to(memory_format=torch.channels_last)
@@ -142,15 +142,10 @@ def train(minutes: float, out: Path, *, start: Path | None, seed: int, drawers: 
             told[:] = 0
         if time.time() - saved > 420:
             saved = time.time()
-            _save(mean.module, out)
-    _save(mean.module, out)
+            write_onnx(mean.module, out)
+    write_onnx(mean.module, out)
     for worker in workers:
         worker.terminate()
-
-
-def _save(net: nn.Module, out: Path) -> None:
-    torch.save(net.state_dict(), out.with_suffix(".pt"))
-    write_onnx(net, out)
 
 
 def write_onnx(net: nn.Module, out: Path) -> None:

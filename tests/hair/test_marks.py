@@ -48,7 +48,7 @@ def test_a_viewers_plate_and_scale_line_are_no_hairs():
     planted = [hair.path_px for hair in photo.truth]
     assert all(min(_apart(hair.path_px, path) for path in planted) < 8 for hair in other.hairs)
     below = [sum(hair.root_px[0] > 60 for hair in found.hairs) for found in (one, other)]
-    assert below[1] >= below[0]
+    assert below[0] <= below[1] <= below[0] + 2
     assert not any(hair.root_px[0] < 44 and hair.root_px[1] < 700 for hair in other.hairs)
     assert other.area_cm2 < one.area_cm2 - 37 * 695 * 25e-8
 
