@@ -29,6 +29,18 @@ def test_hair_as_bright_as_its_skin_is_told_by_its_colour(colour, skin):
     assert found.n_hairs == pytest.approx(planted, abs=3)
 
 
+@pytest.mark.parametrize("seed", [1, 5])
+def test_hair_told_by_tint_alone_is_found_where_the_network_teaches_the_contrast(seed):
+    rng = np.random.default_rng(seed)
+    scalp = grow_scalp(rng, density_per_cm2=300, vellus_share=0, fitzpatrick=3, hair_colour="blond")
+    photo = photograph_scalp(scalp, rng, shape=(900, 1100))
+    region = Region.rectangle(60, 60, 840, 1040)
+    planted = np.array([hair.root_px for hair in photo.truth if region.contains(hair.root_px)])
+    roots = np.array([hair.root_px for hair in measure_hairs(photo.image, um_per_px=5.0).hairs])
+    apart_um = 5.0 * np.hypot(*(planted[:, None] - roots[None]).transpose(2, 0, 1))
+    assert np.mean(apart_um.min(axis=1) < 100) > 0.85
+
+
 def test_hair_of_the_colour_of_its_skin_is_not_missed_in_silence():
     rng = np.random.default_rng(600)
     scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=6, hair_colour="brown")

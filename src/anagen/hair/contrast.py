@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +37,11 @@ OVERALL: Final = 0.6
 """Contrast to which a mix is brought, as dark hair has it."""
 FINE_NOISE: Final = 0.2
 """Share of the noise of single pixels that counts against a mix: most is averaged out over a hair."""
+SURE_CENTRE: Final = 0.6
+NO_CENTRE: Final = 0.1
+"""What the network says of pixels that are hair, and at most of those that are skin."""
+LEAST_SURE: Final = 50
+"""Fewer such pixels (of about 10 um) do not say what hair looks like."""
 BEGINNINGS: Final = np.array([[1, 1, 1], [0, 0, 1], [1, 0, -1], [1, -1, 0], [0, 1, -1]], dtype=float)
 """Mixes of red, green and blue that are tried first, and their opposites."""
 
@@ -119,6 +125,8 @@ class Contrast:
         0 on skin, towards 1 on hair that differs wholly from it.
     deep : ndarray, shape (H, W), float32
         The same in the channel in which a shaft under the skin shines through.
+    work : ndarray, shape (H, W, 3), uint8
+        The image at this pitch.
     pitch_um : float
         Micrometres per pixel of these.
     px_per_px : float
@@ -132,6 +140,7 @@ class Contrast:
 
     value: np.ndarray
     deep: np.ndarray
+    work: np.ndarray
     pitch_um: float
     px_per_px: float
     tone: str
@@ -157,8 +166,7 @@ def hair_contrast(image: np.ndarray, um_per_px: float) -> Contrast:
     -------
     Contrast
     """
-    pitch = max(um_per_px, FINE_UM)
-    factor = um_per_px / pitch
+    factor = um_per_px / FINE_UM
     work = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else image
     ratio = image.shape[0] / work.shape[0]
     pitch = um_per_px * ratio
@@ -176,12 +184,49 @@ def hair_contrast(image: np.ndarray, um_per_px: float) -> Contrast:
             value = np.where(cv2.max(cv2.max(red, green), blue) >= SATURATED, 0, np.clip(mixed, -OVERALL, 1))
             standing = _find_lines(value, pitch)[0]
             if standing >= LEAST_LINES:
-                return Contrast(value, apart[0], pitch, ratio, "other", min(clearest, standing))
+                return Contrast(value, apart[0], work, pitch, ratio, "other", min(clearest, standing))
         elif clarity < LEAST_CLEAR:
             bright, standing = _bright_lines(apart, pitch)
             if standing >= LEAST_LINES:
-                return Contrast(bright, apart[0], pitch, ratio, "other", min(clarity, standing))
-    return Contrast(np.clip(dark, -0.3, 1), over_skin(red, pitch), pitch, ratio, "dark", clarity)
+                return Contrast(bright, apart[0], work, pitch, ratio, "other", min(clarity, standing))
+    return Contrast(np.clip(dark, -0.3, 1), over_skin(red, pitch), work, pitch, ratio, "dark", clarity)
+
+
+def teach_contrast(fine: Contrast, centre: np.ndarray) -> Contrast:
+    """Contrast in the mix of channels that tells this image's surest hairs best from its skin.
+
+    Fisher's discriminant (1936), as in `hair_contrast`, but between pixels that are known: what the network is sure of,
+    and what is far from anything it takes for hair.
+
+    Parameters
+    ----------
+    fine : Contrast
+        Given back where too little is sure.
+    centre : ndarray, float32
+        As `see_centres` gives it, of the same field.
+
+    Returns
+    -------
+    Contrast
+        `value` is `OVERALL` on the middle of a usual hair; the rest is as in `fine`.
+    """
+    channels = cv2.split(fine.work)
+    apart = cv2.merge([over_skin(channel, fine.pitch_um) for channel in channels])
+    soft = _soften(apart, fine.pitch_um)
+    seen = cv2.resize(centre, (soft.shape[1], soft.shape[0]), interpolation=cv2.INTER_AREA)
+    hair = soft[seen > SURE_CENTRE]
+    skin = soft[cv2.dilate(seen, np.ones((5, 5), dtype=np.uint8)) <= NO_CENTRE]
+    if len(hair) < LEAST_SURE or len(skin) < LEAST_SURE:
+        return fine
+    spread = np.cov(skin.T) + FINE_NOISE * _noise_covariance(apart) + 1e-6 * np.eye(3)
+    weights = np.linalg.solve(spread, hair.mean(axis=0) - skin.mean(axis=0))
+    usual = float(np.median(hair @ weights))
+    if usual <= 0:
+        return fine
+    mixed = np.clip(cv2.transform(apart, weights[None] * (OVERALL / usual)), -OVERALL, 1)
+    # where a channel is saturated its mix with the others means nothing
+    saturated = cv2.max(cv2.max(*channels[:2]), channels[2]) >= SATURATED
+    return dataclasses.replace(fine, value=np.where(saturated, np.float32(0), mixed))
 
 
 def _clearest_mix(apart: np.ndarray, pitch_um: float, least: float) -> tuple[np.ndarray | None, float]:
@@ -280,9 +325,9 @@ def _soften(contrast: np.ndarray, pitch_um: float) -> np.ndarray:
 def _noise_covariance(apart: np.ndarray) -> np.ndarray:
     """Covariance (n, n) of what smoothing over 1.5 pixels takes away from (H, W, n), edges left out."""
     rough = apart - cv2.GaussianBlur(apart, (0, 0), 1.5).reshape(apart.shape)
-    rough = rough[::3, ::3].reshape(-1, apart.shape[2])
-    size = np.abs(rough).max(axis=1)
-    return np.asarray(1.6 * np.atleast_2d(np.cov(rough[size < np.quantile(size, 0.8)].T)))
+    rough = np.ascontiguousarray(rough[::3, ::3].reshape(-1, apart.shape[2]).T)
+    size = np.abs(rough).max(axis=0)
+    return np.asarray(1.6 * np.atleast_2d(np.cov(rough[:, size < np.quantile(size, 0.8)])))
 
 
 def over_skin(light: np.ndarray, pitch_um: float) -> np.ndarray:

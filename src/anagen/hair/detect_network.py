@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from anagen.hair.contrast import Contrast
+from anagen.hair.contrast import SURE_CENTRE, Contrast, teach_contrast
 from anagen.hair.detect_long import LONG_UM, detect_long_hair, usual_length
 from anagen.hair.detect_ridges import find_thin, shaft_confidences
 from anagen.hair.net import see_centres
@@ -27,7 +27,6 @@ LEAST_CENTRE: Final = 0.25
 LEAST_CONTRAST: Final = 0.6
 """Share of the contrast of the image's surest middles below which a pixel counts for less: what the network takes for
 the middle of a hair must also differ from skin nearly as much as this image's hairs do."""
-SURE_CENTRE: Final = 0.6
 SHORTEST_UM: Final = 60.0
 BRIDGE_UM: Final = 40.0
 """Longest gap of glare inside one hair."""
@@ -72,7 +71,8 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     Detection
     """
     centre, centre_um = see_centres(image, um_per_px)
-    weighed = weigh_by_contrast(centre, fine.value, LEAST_CONTRAST)
+    told = teach_contrast(fine, centre)
+    weighed = weigh_by_contrast(centre, told.value, LEAST_CONTRAST)
     middles, pitch_um = trace_middles(weighed, centre_um, LINE_SIGMA_UM)
     if usual_length([len(middle.path) for middle in middles]) * pitch_um > LONG_UM:
         return detect_long_hair(weighed, centre_um, fine)
@@ -83,16 +83,17 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
         least_turn_deg=ACROSS_DEG,
         sure=ACROSS_CENTRE,
     )
-    middles += _trace_faint(centre, fine.value, centre_um, middles)
-    thick = [_to_shaft(fine, middle, pitch_um / fine.pitch_um) for middle in middles]
+    middles += _trace_faint(centre, told.value, centre_um, middles)
+    thick = [_to_shaft(told, middle, pitch_um / fine.pitch_um) for middle in middles]
     # a ranking, no probability: the network's word along the plateau
     confidence = np.clip([middle.contrast for middle in middles], 0.0, 1.0)
     # the network is unsure of hairs as thin as its pixels: the contrast itself is looked at for those
-    thin = find_thin(fine, thick)
+    thin = find_thin(told, thick)
     sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
     seen = [_median_along(centre, shaft.path, fine.pitch_um / centre_um) for shaft in thin]
     kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and seen[i] >= THIN_CENTRE]
     shafts = thick + [thin[i] for i in kept]
+    # a buried root is dark whatever the hair's own colour
     paths = root_first(fine, [shaft.path for shaft in shafts])
     return Detection(shafts, paths, np.concatenate([confidence, sure[kept]]))
 

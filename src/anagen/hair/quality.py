@@ -326,7 +326,7 @@ def flag_clarity(clarity: float) -> list[Flag]:
 
 def flag_structure(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float) -> list[Flag]:
     """Judge whether what is dark are hairs: on a scalp bars explain most of it, on a face or in noise little."""
-    plateau = float(np.median([shaft.contrast for shaft in shafts])) if shafts else 0.4
+    plateau = float(np.median([_level(contrast, shaft) for shaft in shafts])) if shafts else 0.4
     dark = cv2.GaussianBlur(contrast, (0, 0), max(0.5, 8.0 / pitch_um)) > max(0.6 * plateau, 0.12)
     share = float(np.mean(dark))
     covered = cover_bars(shafts, (contrast.shape[0], contrast.shape[1]), margin_px=15.0 / pitch_um)
@@ -416,8 +416,14 @@ def edge_blur_um(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float) -> 
         low = np.maximum(np.floor(shaft.path.min(axis=0) - shaft.half_width), 0).astype(int)
         high = np.ceil(shaft.path.max(axis=0) + shaft.half_width).astype(int) + 1
         steepest = float(np.quantile(gradient[low[0] : high[0], low[1] : high[1]], 0.95))
-        sigmas.append(shaft.contrast / max(steepest, 1e-6) / np.sqrt(2 * np.pi) * pitch_um)
+        sigmas.append(_level(contrast, shaft) / max(steepest, 1e-6) / np.sqrt(2 * np.pi) * pitch_um)
     return float(np.quantile(sigmas, 0.25))
+
+
+def _level(contrast: np.ndarray, shaft: Shaft) -> float:
+    """Contrast of a hair in this picture: the one it was found in may have been another."""
+    rows, cols = (np.clip(np.rint(shaft.path[:, k]).astype(int), 0, contrast.shape[k] - 1) for k in (0, 1))
+    return max(float(np.median(contrast[rows, cols])), 0.02)
 
 
 def _flag_subject(s: FieldStatistics) -> list[Flag]:
