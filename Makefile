@@ -44,7 +44,8 @@ bench-%: $(VENV)/bench
 train-hair-net: $(VENV)/ready ## train the network that finds hairs, on synthetic scenes, and write its weights
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group train
 	$(BIN)/python -m training.hair_net --out out/hair_net.onnx
-	$(BIN)/python -m training.hair_net --start out/hair_net.onnx --minutes 45 --seed 31 --rate 1e-3 --out src/anagen/hair/hair_net.onnx
+	$(BIN)/python -m training.hair_net --start out/hair_net.onnx --minutes 45 --seed 31 --rate 1e-3 --out out/hair_net.onnx
+	$(BIN)/python -m training.hair_net --start out/hair_net.onnx --minutes 42 --seed 41 --rate 7e-4 --out src/anagen/hair/hair_net.onnx
 
 clean: ## remove what was built
 	rm -rf $(VENV) demo out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

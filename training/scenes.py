@@ -27,6 +27,9 @@ UNIT = 16.0
 MARGIN = 24
 HOUSE_SHARE = 0.3
 """Scenes drawn by `anagen.synthetic.scalp`, an independent renderer, for breadth."""
+THIN_UM = 34.0
+THIN_WEIGHT = 2.5
+"""Hairs thinner than this cover so few pixels that these count for more: most hairs that are missed are thin."""
 
 
 @dataclass
@@ -152,7 +155,7 @@ def _draw_house_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, 
         fitzpatrick=skin,
         hair_colour=colour,
         terminal_um=(float(rng.uniform(55, 95)), float(rng.uniform(6, 16))),
-        vellus_share=float(rng.uniform(0, 0.3)),
+        vellus_share=float(rng.uniform(0, 0.4)),
         fan_deg=float(rng.uniform(3, 14)),
         ostium_um=float(rng.uniform(30, 110)),
         n_naevi=int(rng.integers(0, 3)),
@@ -192,7 +195,8 @@ def _draw_house_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, 
     )
     half = np.array([hair.diameter_um / 2 / PITCH_UM for hair in hairs])
     seen = np.array([_house_visibility(h.diameter_um, colour, skin) for h in hairs])
-    return image, Bars(root, tip, sagitta, half, (seen > 0.06).astype(float), np.ones(len(hairs)))
+    weight = np.where(half < THIN_UM / 2 / PITCH_UM, THIN_WEIGHT, 1.0) * (seen > 0.06)
+    return image, Bars(root, tip, sagitta, half, weight, np.ones(len(hairs)))
 
 
 def _blends(colour: str, skin: int) -> bool:
@@ -472,6 +476,7 @@ def _plant(rng: np.random.Generator, size: int, skin: np.ndarray, blur_um: float
         np.array(root).reshape(-1, 2), np.array(tip).reshape(-1, 2), np.array(bow), np.array(half), np.array(weight),
         np.array(rooted),
     )  # fmt: skip
+    bars.weight[bars.half < THIN_UM / 2 / PITCH_UM] *= THIN_WEIGHT
     _hide_covered(bars)
     return bars, np.array(looks).reshape(-1, LOOK)
 

@@ -18,7 +18,7 @@ from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars, split_ch
 from anagen.hair.shafts import Detection, Shaft, measure_shafts
 from anagen.hair.trace import trace_lines
 
-LINE_SIGMA_UM: Final = 26.0
+LINE_SIGMA_UM: Final = 22.0
 """Scale of the ridges: the middles of hairs are about half as wide as the hairs."""
 WIDEST_UM: Final = 24.0
 """Largest half-width of a hair's middle."""
@@ -34,18 +34,18 @@ STIFF_UM: Final = 1000.0
 """Shorter hairs bend one way only."""
 END_SHARE: Final = 0.6
 """Share of its plateau at which a bar ends."""
-OWN_SHARE: Final = 0.24
+OWN_SHARE: Final = 0.2
 """Least share of its area that a bar must explain alone."""
 MIDDLE_SHARE: Final = 0.53
 """Half-width of the middle, at half its height, over that of the hair: sqrt(2 log 2) x 0.45."""
 
 ACROSS_DEG: Final = 36.0
 ACROSS_UM: Final = 500.0
-ACROSS_CENTRE: Final = 0.6
+ACROSS_CENTRE: Final = 0.7
 """Bars turned farther than this from their neighbours' direction, shorter and less central than this, are no hairs but
 the roots of a unit, tied together by their shadow."""
 FAINT_SIGMA_UM: Final = 18.0
-FAINT_CONTRAST: Final = 0.3
+FAINT_CONTRAST: Final = 0.4
 FAINT_CENTRE: Final = 0.5
 FAINT_UM: Final = 120.0
 """Scale of the ridges, least share of contrast, least centre and least length of hairs that are weaker than the rest:
