@@ -29,7 +29,8 @@ HOUSE_SHARE = 0.3
 """Scenes drawn by `anagen.synthetic.scalp`, an independent renderer, for breadth."""
 THIN_UM = 34.0
 THIN_WEIGHT = 2.5
-"""Hairs thinner than this cover so few pixels that these count for more: most hairs that are missed are thin."""
+"""Hairs thinner than this cover so few pixels that these count for more: nearly half of the hairs missed are
+thin."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import root_first
 from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars, split_chains
-from anagen.hair.shafts import Detection, Shaft, measure_shafts
+from anagen.hair.shafts import Detection, Shaft, measure_shafts, median_along
 from anagen.hair.trace import trace_lines
 
 LINE_SIGMA_UM: Final = 22.0
@@ -90,10 +90,10 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     # the network is unsure of hairs as thin as its pixels: the contrast itself is looked at for those
     thin = find_thin(told, thick)
     sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
-    seen = [_median_along(centre, shaft.path, fine.pitch_um / centre_um) for shaft in thin]
+    seen = [median_along(centre, (shaft.path + 0.5) * (fine.pitch_um / centre_um) - 0.5) for shaft in thin]
     kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and seen[i] >= THIN_CENTRE]
     shafts = thick + [thin[i] for i in kept]
-    # a buried root is dark whatever the hair's own colour
+    # as first found: the mix that shows shafts best may turn whole fields about, root for tip
     paths = root_first(fine, [shaft.path for shaft in shafts])
     return Detection(shafts, paths, np.concatenate([confidence, sure[kept]]))
 
@@ -105,12 +105,6 @@ def _trace_faint(centre: np.ndarray, contrast: np.ndarray, pitch_um: float, stro
     rest = np.where(taken, np.float32(0), weigh_by_contrast(centre, contrast, FAINT_CONTRAST))
     faint, pitch_um = trace_middles(rest, pitch_um, FAINT_SIGMA_UM)
     return [s for s in faint if s.contrast >= FAINT_CENTRE and len(s.path) * pitch_um >= FAINT_UM]
-
-
-def _median_along(centre: np.ndarray, path: np.ndarray, scale: float) -> float:
-    at = np.rint((path + 0.5) * scale - 0.5).astype(int)
-    rows, cols = (np.clip(at[:, k], 0, centre.shape[k] - 1) for k in (0, 1))
-    return float(np.median(centre[rows, cols]))
 
 
 def weigh_by_contrast(centre: np.ndarray, contrast: np.ndarray, least: float) -> np.ndarray:
@@ -182,7 +176,6 @@ def trace_middles(centre: np.ndarray, pitch_um: float, sigma_um: float) -> tuple
 def _to_shaft(fine: Contrast, middle: Shaft, scale: float) -> Shaft:
     """Carry a bar over to the pixels of the contrast image, with the hair's width and contrast there."""
     path = (middle.path + 0.5) * scale - 0.5
-    rows, cols = (np.clip(np.rint(path[:, k]).astype(int), 0, fine.value.shape[k] - 1) for k in (0, 1))
-    level = max(float(np.median(fine.value[rows, cols])), 0.02)
+    level = max(median_along(fine.value, path), 0.02)
     half = middle.half_width * scale / MIDDLE_SHARE
     return dataclasses.replace(middle, path=path, half_width=half, contrast=level, span=2 * half)

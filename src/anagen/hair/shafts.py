@@ -115,6 +115,12 @@ def measure_shafts(
     return shafts
 
 
+def median_along(picture: np.ndarray, path: np.ndarray) -> float:
+    """Median of the pixels under a path, (row, col); beyond the picture those of its border."""
+    rows, cols = (np.clip(np.rint(path[:, k]).astype(int), 0, picture.shape[k] - 1) for k in (0, 1))
+    return float(np.median(picture[rows, cols]))
+
+
 def agree_with_neighbours(paths: list[np.ndarray], near_px: float) -> np.ndarray:
     """Say how much each line lies like those around it, whichever end is the root.
 
