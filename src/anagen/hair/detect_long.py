@@ -272,7 +272,7 @@ def _look(paths: list[np.ndarray], fine: Contrast) -> _Ends:
             end = path[-e]
             beyond = end + beyond_px * _outward(path, e, 100.0 / pitch)
             under = tree is not None and any(owner[k] != i for k in tree.query_ball_point(end, UNDER_UM / pitch))
-            darkness, steepness = shows[e, 0], -shows[e, 2]
+            darkness, steepness = shows[e, 0], -shows[e, 1]
             ends_here = darkness < MOST_BEYOND and steepness > LEAST_FALL
             fell = bool(np.any(_at(fine.value, beyond) < SKIN_SHARE * plateau))
             seen[i, e] = fell and ends_here and not under and not cut[i, e]

@@ -36,6 +36,8 @@ END_SHARE: Final = 0.6
 """Share of its plateau at which a bar ends."""
 OWN_SHARE: Final = 0.2
 """Least share of its area that a bar must explain alone."""
+OWN_UM: Final = 140.0
+"""Or so much length: the two hairs of a narrow V part late."""
 MIDDLE_SHARE: Final = 0.53
 """Half-width of the middle, at half its height, over that of the hair: sqrt(2 log 2) x 0.45."""
 
@@ -169,6 +171,7 @@ def trace_middles(centre: np.ndarray, pitch_um: float, sigma_um: float) -> tuple
         end_share=END_SHARE,
         least=OWN_SHARE,
         least_px=SHORTEST_UM / pitch_um,
+        long_px=OWN_UM / pitch_um,
     )
     return split_chains(value, settled, widest_px=WIDEST_UM / pitch_um, end_share=END_SHARE, least=OWN_SHARE), pitch_um
 

@@ -26,6 +26,7 @@ from anagen.hair.quality import (
     flag_long,
     flag_scatter,
     flag_structure,
+    has_sharp_edges,
 )
 from anagen.hair.region import Region
 from anagen.hair.shafts import Detection
@@ -34,7 +35,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "11"
+VERSION: Final = "12"
 """Changes whenever the same image may give another number."""
 
 BAR_EDGE_UM: Final = 40.0
@@ -96,13 +97,16 @@ def measure_hairs(
         scale_source=scale_source,
     )
     flags = flag_field(describe_field(image, um_per_px), um_per_px, area_cm2)
-    if any(flag.severity == "refused" for flag in flags):
+    # whether the field is in focus the hairs tell better, once they are found
+    if any(flag.severity == "refused" and flag.code != "out-of-focus" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
     image = paint_over_marks(image, marks)
     fine = hair_contrast(image, um_per_px)
     found = detect_with_network(image, um_per_px, fine) if detector == "network" else detect_with_ridges(fine)
     blur_um = edge_blur_um(fine.value, found.shafts, fine.pitch_um)
-    if not any(flag.code == "out-of-focus" for flag in flags):
+    if has_sharp_edges(blur_um, len(found.paths)):
+        flags = [flag for flag in flags if flag.code != "out-of-focus"]
+    elif not any(flag.code == "out-of-focus" for flag in flags):
         flags += flag_blur(blur_um)
     flags += flag_structure(fine.value, found.shafts, fine.pitch_um)
     flags += flag_scatter(found.paths, found.confidence, fine.pitch_um)

@@ -11,8 +11,16 @@ from scipy.spatial import cKDTree
 
 from anagen.hair.contrast import Contrast
 
-END_WEIGHTS: Final = np.array([3.0, 1.0, 1.5])
+END_WEIGHTS: Final = np.array([2.5, 2.0, 1.5, 1.0])
 """Log odds a unit of `end_features`."""
+MOST_APART: Final = 0.5
+"""Two ends are never said to differ by more than this share of the plateau: faint hair divides by little."""
+TAPER_WEIGHT: Final = 5.0
+TAPERED: Final = (0.2, 0.4)
+"""Log odds a unit of `taper`, and its usual size from which hair counts as tapering, in part and wholly: 0 to 0.14
+where hair is clipped, 0.12 to 0.28 in real fields (hairs merge at their roots), 0.35 to 0.5 where it ends in points."""
+RING_UM: Final = (8.0, 30.0)
+"""From how far to how far off a hair's edge the skin around its end is looked at: an opening is 50 to 100 um wide."""
 
 CUT_UM: Final = 30.0
 """Nearer to the frame than this an end is taken for cut off by it."""
@@ -34,8 +42,16 @@ def root_first(fine: Contrast, paths: list[np.ndarray]) -> list[np.ndarray]:
     """
     if not paths:
         return []
-    features = end_features(fine.value, fine.deep, paths, fine.pitch_um)
-    evidence = np.clip(features @ END_WEIGHTS, -4, 4) + fan_evidence(paths, near_px=200.0 / fine.pitch_um)
+    # beside fair hair a dark opening is no less hair than skin is
+    fresh = np.maximum(fine.value, np.float32(0))
+    apart = np.clip(end_features(fresh, fine.deep, paths, fine.pitch_um), -MOST_APART, MOST_APART)
+    narrowing = np.clip(taper(fresh, paths), -1, 1)
+    low, high = TAPERED
+    # clipped hair is as wide at its tip; where most of an image's hairs taper they do so to the tip, which falls gently
+    tapers = float(np.clip((np.median(np.abs(narrowing)) - low) / (high - low), 0, 1))
+    apart[:, 1] *= 1 - tapers
+    evidence = np.clip(apart @ END_WEIGHTS + tapers * TAPER_WEIGHT * narrowing, -4, 4)
+    evidence += fan_evidence(paths, near_px=200.0 / fine.pitch_um)
     flip = orient_paths(paths, evidence, near_px=800.0 / fine.pitch_um)
     return [path[::-1] if turn else path for path, turn in zip(paths, flip, strict=True)]
 
@@ -87,11 +103,12 @@ def end_features(fresh: np.ndarray, deep: np.ndarray, paths: list[np.ndarray], p
 
     Returns
     -------
-    ndarray, shape (n_paths, 3)
-        First end less last end, over the plateau: darkness just beyond the end in `deep`, the same in `fresh`, and
-        steepness of the fall in `fresh` with its sign turned; all positive where the first point is the root.
+    ndarray, shape (n_paths, 4)
+        First end less last end, over the plateau: darkness just beyond the end in `deep`; steepness of the fall in
+        `fresh` with its sign turned; darkness around the end in `deep` and in `fresh`. All are positive where the first
+        point is the root.
     """
-    ends = np.zeros((len(paths), 2, 3))
+    ends = np.zeros((len(paths), 2, 4))
     for i, path in enumerate(paths):
         ends[i] = look_at_ends(fresh, deep, path, pitch_um)
     # nothing is seen beyond an end that the frame cuts: it counts as halfway between this image's roots and tips
@@ -103,6 +120,28 @@ def end_features(fresh: np.ndarray, deep: np.ndarray, paths: list[np.ndarray], p
     else:
         ends[cut] = 0.0
     return np.asarray(ends[:, 0] - ends[:, 1])
+
+
+def taper(fresh: np.ndarray, paths: list[np.ndarray]) -> np.ndarray:
+    """Say how much narrower each hair gets along its path.
+
+    Parameters
+    ----------
+    fresh : ndarray, shape (H, W), float32
+        Contrast of hair.
+    paths : list of ndarray
+
+    Returns
+    -------
+    ndarray, shape (n_paths,)
+        Log of the width near the first end (an eighth to three tenths of the length off it) over that near the last.
+    """
+    found = np.zeros(len(paths))
+    for i, path in enumerate(paths):
+        half = half_widths(fresh, path)
+        first, last = int(0.12 * len(half)), int(0.3 * len(half)) + 1
+        found[i] = np.log(np.median(half[first:last]) / np.median(half[::-1][first:last]))
+    return found
 
 
 def fan_evidence(paths: list[np.ndarray], *, near_px: float) -> np.ndarray:
@@ -128,28 +167,52 @@ def fan_evidence(paths: list[np.ndarray], *, near_px: float) -> np.ndarray:
 
 
 @njit(cache=True)  # pragma: no cover - compiled
+def half_widths(fresh: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """Give at each point, in pixels, how far the nearer side is at which the contrast falls to half; at most 14."""
+    n = len(path)
+    widths = np.empty(n)
+    for i in range(n):
+        a, b = max(0, i - 1), min(n - 1, i + 1)
+        d_r, d_c = path[b, 0] - path[a, 0], path[b, 1] - path[a, 1]
+        size = max(math.sqrt(d_r * d_r + d_c * d_c), 1e-9)
+        level = 0.5 * max(_near(fresh, path[i, 0], path[i, 1]), 0.02)
+        widths[i] = 14.0
+        for side in (-1.0, 1.0):
+            off = 0.5
+            while off < widths[i]:
+                step = side * off / size
+                if _near(fresh, path[i, 0] - step * d_c, path[i, 1] + step * d_r) < level:
+                    widths[i] = off
+                    break
+                off += 0.5
+    return np.maximum(widths - 0.25, 0.25)
+
+
+@njit(cache=True)  # pragma: no cover - compiled
 def look_at_ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um: float) -> np.ndarray:
-    """Give for the first and the last end, shape (2, 3), what `end_features` compares."""
+    """Give for the first and the last end, shape (2, 4), what `end_features` compares."""
     n = len(path)
     lag = min(n - 1, int(80.0 / pitch_um) + 1)
-    result = np.zeros((2, 3))
+    result = np.zeros((2, 4))
+    inner_half = path[n // 4 : max(3 * n // 4, n // 4 + 1)]
     middle = 0.0
-    for i in range(n // 4, max(3 * n // 4, n // 4 + 1)):
-        middle += _near(fresh, path[i, 0], path[i, 1])
-    middle = max(middle / max(3 * n // 4 - n // 4, 1), 0.02)
+    for i in range(len(inner_half)):
+        middle += _near(fresh, inner_half[i, 0], inner_half[i, 1])
+    middle = max(middle / len(inner_half), 0.02)
+    half_um = np.median(half_widths(fresh, inner_half)) * pitch_um
+    around = np.empty((2, 24 * 5))
     for end in range(2):
         tip = path[0] if end == 0 else path[n - 1]
         inner = path[lag] if end == 0 else path[n - 1 - lag]
         d_r, d_c = tip[0] - inner[0], tip[1] - inner[1]
         size = max(math.sqrt(d_r * d_r + d_c * d_c), 1e-9)
         d_r, d_c = d_r / size, d_c / size
-        count, dark, plain = 0, 0.0, 0.0
+        count, dark = 0, 0.0
         steepest = 0.0
         for k in range(int(30 / pitch_um), int(150 / pitch_um) + 1):
             for off in range(-3, 4):
                 row, col = tip[0] + k * d_r - off * d_c * 10 / pitch_um, tip[1] + k * d_c + off * d_r * 10 / pitch_um
                 dark += _near(deep, row, col)
-                plain += _near(fresh, row, col)
                 count += 1
         step = 20.0 / pitch_um
         for k in range(-8, 9):
@@ -159,8 +222,22 @@ def look_at_ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um
             )
             steepest = max(steepest, fall)
         result[end, 0] = dark / max(count, 1) / middle
-        result[end, 1] = plain / max(count, 1) / middle
-        result[end, 2] = -steepest / middle
+        result[end, 1] = -steepest / middle
+        seen = 0
+        for ring in range(5):
+            radius = half_um + RING_UM[0] + (RING_UM[1] - RING_UM[0]) * ring / 4
+            for turn in range(24):
+                angle = turn * math.pi / 12
+                along, aside = radius * math.cos(angle), radius * math.sin(angle)
+                if along < 0 and abs(aside) < half_um + RING_UM[0]:
+                    continue  # on the hair itself
+                row = tip[0] + (along * d_r - aside * d_c) / pitch_um
+                col = tip[1] + (along * d_c + aside * d_r) / pitch_um
+                around[0, seen], around[1, seen] = _near(deep, row, col), _near(fresh, row, col)
+                seen += 1
+        # the median: a neighbour's shaft is a small part of the ring, an opening or a shadow most of it
+        result[end, 2] = np.median(around[0, :seen]) / middle
+        result[end, 3] = np.median(around[1, :seen]) / middle
     return result
 
 

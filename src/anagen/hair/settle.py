@@ -38,6 +38,7 @@ def settle_bars(
     end_share: float,
     least: float,
     least_px: float,
+    long_px: float = math.inf,
     n_rounds: int = 3,
 ) -> list[Shaft]:
     """Choose and move the bars that together explain the dark pixels best.
@@ -58,6 +59,9 @@ def settle_bars(
         e above.
     least, least_px : float
         Smallest share of its area, and smallest length, that a bar must explain alone.
+    long_px : float
+        A bar of which this much length is dark and no other bar's is a hair, whatever share it explains: the fork of a
+        narrow V is weaker than what its two hairs share.
     n_rounds : int
         Births, moves and deaths are repeated this often.
 
@@ -75,7 +79,7 @@ def settle_bars(
             alive[i] = _claim_path(count, shafts[at].path, min(shafts[at].half_width, widest_px), least)
     own = np.ones(len(order))
     for _ in range(n_rounds):
-        _one_round(contrast, count, bars, rigid, alive, own, end_share, least, least_px, widest_px)
+        _one_round(contrast, count, bars, rigid, alive, own, end_share, least, least_px, widest_px, long_px)
     settled = []
     for i, at in enumerate(order):
         if not alive[i]:
@@ -287,6 +291,7 @@ def _one_round(
     least: float,
     least_px: float,
     widest_px: float,
+    long_px: float,
 ) -> None:
     for i in range(len(bars)):
         if not rigid[i]:
@@ -295,13 +300,17 @@ def _one_round(
             _mark(count, bars[i], -1)
         bar = bars[i].copy()
         gain, alone, area = _worth(contrast, count, bar, end_share)
-        if not alive[i] and (alone < 0.5 * least * area or alone < 0.5 * least_px * bar[5]):
+        if (
+            not alive[i]
+            and _own_run(contrast, count, bar, end_share) < 0.5 * long_px
+            and (alone < 0.5 * least * area or alone < 0.5 * least_px * bar[5])
+        ):
             continue
         gain = _move(contrast, count, bar, gain, end_share, widest_px)
         gain, alone, area = _worth(contrast, count, bar, end_share)
         length = math.hypot(bar[2] - bar[0], bar[3] - bar[1])
         run = _own_run(contrast, count, bar, end_share)
-        alive[i] = alone >= least * area and run >= least_px and length > 2.2 * bar[5]
+        alive[i] = (alone >= least * area or run >= long_px) and run >= least_px and length > 2.2 * bar[5]
         if alive[i]:
             bars[i] = bar
             own[i] = alone / max(area, 1.0)
