@@ -81,3 +81,22 @@ def test_where_lengths_differ_a_long_bar_stays_one_hair():
     contrast, shafts = _draw([60, 80, 100, 120, 140, 160, 180] * 2, chain)
 
     assert _split(contrast, shafts) is shafts
+
+
+def test_a_bar_that_runs_on_along_another_hair_keeps_its_own_part_only():
+    chain = [((100.0, 40.0), (200.0, 40.0)), ((200.0, 40.0), (300.0, 40.0))]
+    contrast, shafts = _draw([100] * 14, chain)
+    second = _shaft([200, 40], [300, 40])
+
+    parted = _split(contrast, [*shafts[:-1], second, shafts[-1]])
+
+    assert len(parted) == len(shafts) + 1
+    assert sorted([parted[-1].path[0, 0], parted[-1].path[-1, 0]]) == pytest.approx([100, 200], abs=8)
+
+
+def test_bars_that_the_frame_cuts_do_not_make_lengths_differ():
+    chain = [((100.0, 40.0), (200.0, 40.0)), ((200.0, 40.0), (300.0, 40.0))]
+    contrast, shafts = _draw([100] * 20, chain)
+    cut = [_shaft([-60, 120 + 80 * k], [40, 120 + 80 * k]) for k in range(15)]
+
+    assert len(_split(contrast, [*cut, *shafts])) == len(cut) + len(shafts) + 1

@@ -18,11 +18,13 @@ DEEPEST_GAP = -0.6
 FREE_BEND = 0.04
 """Sagitta over length that costs nothing."""
 
-EVEN_LENGTHS = 1.3
-"""Upper over lower quartile of the lengths up to which a field counts as clipped to one length: 1.1 to 1.2 in synthetic
-fields, 1.35 to 2.7 in most real ones of the tuning dates."""
+EVEN_LENGTHS = 1.1
+"""Upper quartile over median of the lengths up to which a field counts as clipped to one length: 1.01 to 1.08 in
+synthetic fields, 1.09 to 1.54 in real ones of the tuning dates (1.14 and more in 19 of 20)."""
 CHAIN_LENGTH = 1.4
 """Length over the median from where a bar in such a field must be two hairs, tip to root."""
+PLATEAU = 0.7
+"""Quantile of the contrast along a bar that its plateau is."""
 MIN_LENGTHS = 12
 """Fewer bars do not tell the usual length."""
 LINK_AT = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
@@ -115,10 +117,12 @@ def split_chains(
     list of Shaft
         The same where lengths differ.
     """
-    if len(shafts) < MIN_LENGTHS:
+    # what the frame cuts is shorter than the clipper left it
+    lengths = [len(s.path) for s in shafts if bool(_is_inside(s.path, contrast.shape).all())]
+    if len(lengths) < MIN_LENGTHS:
         return shafts
-    low, usual, high = np.quantile([len(s.path) for s in shafts], [0.25, 0.5, 0.75])
-    if high > EVEN_LENGTHS * low:
+    usual, high = np.quantile(lengths, [0.5, 0.75])
+    if high > EVEN_LENGTHS * usual:
         return shafts
     count = np.zeros(contrast.shape, dtype=np.uint8)
     bars = [_to_bar(s, widest_px) for s in shafts]
@@ -149,12 +153,14 @@ def _is_inside(path: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _part(
     contrast: np.ndarray, count: np.ndarray, shaft: Shaft, usual_px: float, free: tuple[bool, bool], widest_px: float,
     end_share: float, least: float,
-) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
-    """Two bars in place of one, of the most gain; None where no two explain enough alone.
+) -> tuple[np.ndarray, ...] | None:  # fmt: skip
+    """Two bars in place of one, of the most gain; None where neither explains enough alone.
 
-    Each has the usual length from its `free` end; one that the frame cuts begins where the other ends.
+    Each has the usual length from its `free` end; one that the frame cuts begins where the other ends. Where only one
+    explains enough it stands alone: the rest of the trace ran along a hair that has its own bar.
     """
     best, links = 0.0, None
+    best_one, one = 0.0, None
     last = len(shaft.path) - 1
     links_at = [round(share * (last + 1)) for share in LINK_AT]
     if not all(free):
@@ -162,23 +168,35 @@ def _part(
     for at in links_at:
         drawn = (at, last - at)
         for lead in (0, 1):
+            # the two differ in contrast: of each its own plateau
             pair = [
-                _to_bar(dataclasses.replace(shaft, path=path), widest_px)
+                _to_bar(dataclasses.replace(shaft, path=path, contrast=_plateau(contrast, path)), widest_px)
                 for path in (shaft.path[: at + 1], shaft.path[at:])
             ]
             for k in (lead, 1 - lead):
                 _move(contrast, count, pair[k], _worth(contrast, count, pair[k], end_share)[0], end_share, widest_px)
                 _reach(pair[k], usual_px if free[k] else drawn[k], from_first=k == 0)
                 _mark(count, pair[k], 1)
-            gain, enough = 0.0, True
+            gain, enough = 0.0, [True, True]
             for k in (1 - lead, lead):
                 _mark(count, pair[k], -1)
                 more, alone, area = _worth(contrast, count, pair[k], end_share)
                 gain += more
-                enough &= alone >= least * max(area, 1.0)
-            if gain > best and enough:
-                best, links = gain, (pair[0], pair[1])
-    return links
+                enough[k] = alone >= least * max(area, 1.0)
+            if all(enough):
+                if gain > best:
+                    best, links = gain, (pair[0], pair[1])
+            elif any(enough):
+                kept = pair[enough.index(True)]
+                gain = _worth(contrast, count, kept, end_share)[0]
+                if gain > best_one:
+                    best_one, one = gain, (kept,)
+    return one if links is None else links
+
+
+def _plateau(contrast: np.ndarray, path: np.ndarray) -> float:
+    rows, cols = (np.clip(np.rint(path[:, k]).astype(int), 0, contrast.shape[k] - 1) for k in (0, 1))
+    return max(float(np.quantile(contrast[rows, cols], PLATEAU)), 0.02)
 
 
 def _reach(bar: np.ndarray, length_px: float, *, from_first: bool) -> None:
