@@ -18,9 +18,9 @@ DEEPEST_GAP = -0.6
 FREE_BEND = 0.04
 """Sagitta over length that costs nothing."""
 
-EVEN_LENGTHS = 1.1
-"""Upper quartile over median of the lengths up to which a field counts as clipped to one length: 1.01 to 1.08 in
-synthetic fields, 1.09 to 1.54 in real ones of the tuning dates (1.14 and more in 19 of 20)."""
+EVEN_LENGTHS = 1.3
+"""Upper over lower quartile of the lengths up to which a field counts as clipped to one length: 1.03 to 1.25 in
+synthetic fields, 1.3 to 3.1 in real ones of the tuning dates (1.43 and more in 19 of 20)."""
 CHAIN_LENGTH = 1.4
 """Length over the median from where a bar in such a field must be two hairs, tip to root."""
 PLATEAU = 0.7
@@ -121,8 +121,8 @@ def split_chains(
     lengths = [len(s.path) for s in shafts if bool(_is_inside(s.path, contrast.shape).all())]
     if len(lengths) < MIN_LENGTHS:
         return shafts
-    usual, high = np.quantile(lengths, [0.5, 0.75])
-    if high > EVEN_LENGTHS * usual:
+    low, usual, high = np.quantile(lengths, [0.25, 0.5, 0.75])
+    if high > EVEN_LENGTHS * low:
         return shafts
     count = np.zeros(contrast.shape, dtype=np.uint8)
     bars = [_to_bar(s, widest_px) for s in shafts]
