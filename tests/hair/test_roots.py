@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from anagen.hair import measure_hairs
+from anagen.hair.roots import reach_roots
 
 UM_PER_PX = 5.0
 N = 36
@@ -57,3 +58,29 @@ LIGHT_ON_DARK = {"hair": (190, 160, 110), "skin": (130, 92, 72)}
 )
 def test_the_root_is_told_from_the_tip_by_any_one_sign(seed, colours, what):
     assert share_found(*paint(np.random.default_rng(seed), **colours, **what)) > 0.9
+
+
+def _bars(*bars):
+    """Contrast of upright bars, 12 pixels wide: (column, first row, last row, contrast)."""
+    contrast = np.zeros((300, 200), dtype=np.float32)
+    for col, first, last, level in bars:
+        contrast[first:last, col - 6 : col + 6] = level
+    return contrast
+
+
+def test_a_root_is_carried_on_half_as_far_as_the_hair_is_dark_beyond_it():
+    path = np.stack([np.arange(120.0, 240.0), np.full(120, 80.0)], axis=1)
+    found = reach_roots(_bars((80, 90, 240, 0.6)), [path], [6.0], 5.0)[0]
+    # 30 px are 150 um beyond the path's first point, of which 20 are not counted
+    assert found[0] == pytest.approx([120 - (150 - 20) / 2 / 5, 80], abs=2)
+    assert np.array_equal(found[-len(path) :], path)
+
+
+def test_a_root_stays_where_skin_another_hair_or_the_frame_begins():
+    path = np.stack([np.arange(120.0, 240.0), np.full(120, 80.0)], axis=1)
+    other = np.stack([np.arange(20.0, 118.0), np.full(98, 80.0)], axis=1)
+    alone, beside = _bars((80, 120, 240, 0.6)), _bars((80, 20, 240, 0.6))
+    assert np.array_equal(reach_roots(alone, [path], [6.0], 5.0)[0], path)
+    assert np.array_equal(reach_roots(beside, [path, other], [6.0, 6.0], 5.0)[0], path)
+    at_frame = path - [116, 0]
+    assert reach_roots(_bars((80, 0, 124, 0.6)), [at_frame], [6.0], 5.0)[0].min() >= 0

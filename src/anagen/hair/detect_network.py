@@ -13,7 +13,7 @@ from anagen.hair.detect_long import LONG_UM, detect_long_hair, usual_length
 from anagen.hair.detect_ridges import find_thin, shaft_confidences
 from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
-from anagen.hair.roots import root_first
+from anagen.hair.roots import reach_roots, root_first
 from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars, split_chains
 from anagen.hair.shafts import Detection, Shaft, measure_shafts, median_along
 from anagen.hair.trace import trace_lines
@@ -97,6 +97,7 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     shafts = thick + [thin[i] for i in kept]
     # as first found: the mix that shows shafts best may turn whole fields about, root for tip
     paths = root_first(fine, [shaft.path for shaft in shafts])
+    paths = reach_roots(told.value, paths, [shaft.half_width for shaft in shafts], fine.pitch_um)
     return Detection(shafts, paths, np.concatenate([confidence, sure[kept]]))
 
 

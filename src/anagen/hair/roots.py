@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import cv2
 import numpy as np
 from numba import njit
 from scipy.spatial import cKDTree
 
 from anagen.hair.contrast import Contrast
+from anagen.hair.shafts import median_along
 
 END_WEIGHTS: Final = np.array([2.5, 2.0, 1.5, 1.0])
 """Log odds a unit of `end_features`."""
@@ -22,6 +24,11 @@ where hair is clipped, 0.12 to 0.28 in real fields (hairs merge at their roots),
 RING_UM: Final = (8.0, 30.0)
 """From how far to how far off a hair's edge the skin around its end is looked at: an opening is 50 to 100 um wide."""
 
+BEYOND_UM: Final = 200.0
+BEYOND_SHARE: Final = 0.6
+NO_REACH_UM: Final = 20.0
+"""How far beyond a root is looked, the share of the hair's contrast at which it ends there, and what of the way to that
+place does not count: the network's middles end as much before a hair does."""
 CUT_UM: Final = 30.0
 """Nearer to the frame than this an end is taken for cut off by it."""
 
@@ -54,6 +61,59 @@ def root_first(fine: Contrast, paths: list[np.ndarray]) -> list[np.ndarray]:
     evidence += fan_evidence(paths, near_px=200.0 / fine.pitch_um)
     flip = orient_paths(paths, evidence, near_px=800.0 / fine.pitch_um)
     return [path[::-1] if turn else path for path, turn in zip(paths, flip, strict=True)]
+
+
+def reach_roots(
+    contrast: np.ndarray, paths: list[np.ndarray], half_px: list[float], pitch_um: float
+) -> list[np.ndarray]:
+    """Carry each path on beyond its root, half as far as the hair goes on being dark there.
+
+    The network's picture grows faint where a hair enters the skin under scales or at a slant; people set the root
+    where the contrast does.
+
+    Parameters
+    ----------
+    contrast : ndarray, shape (H, W), float32
+    paths : list of ndarray, shape (n_i, 2)
+        Root first.
+    half_px : list of float
+        Half-widths.
+    pitch_um : float
+
+    Returns
+    -------
+    list of ndarray
+        Longer by at most half of `BEYOND_UM`.
+    """
+    steps = np.arange(0.0, BEYOND_UM + 1, 20.0) / pitch_um
+    owner = np.full(contrast.shape, -1, dtype=np.int32)
+    for i, (path, half) in enumerate(zip(paths, half_px, strict=True)):
+        points = np.rint(path[:, ::-1]).astype(np.int32)[:, None]
+        cv2.polylines(owner, [points], isClosed=False, color=i, thickness=max(1, round(2 * half)))
+    reached = []
+    for i, path in enumerate(paths):
+        inner = path[min(len(path) - 1, round(100.0 / pitch_um))]
+        out = (path[0] - inner) / max(float(np.hypot(*(path[0] - inner))), 1e-9)
+        across = np.array([-out[1], out[0]]) * (5.0 / pitch_um)
+        plateau = max(median_along(contrast, path[len(path) // 4 : max(3 * len(path) // 4, len(path) // 4 + 1)]), 0.02)
+        at = path[0] + steps[:, None, None] * out + np.arange(-2, 3)[:, None] * across
+        inside = np.all((at >= 0) & (at <= np.array(contrast.shape) - 1), axis=2)
+        rows, cols = (np.clip(np.rint(at[:, :, k]).astype(int), 0, contrast.shape[k] - 1) for k in (0, 1))
+        share = np.median(np.where(inside, contrast[rows, cols], 0), axis=1) / plateau
+        fell = np.flatnonzero(share < BEYOND_SHARE)
+        k = int(fell[0]) if len(fell) else len(steps)
+        # what another hair darkens is no shaft of this one
+        others = np.median(np.where((owner[rows, cols] >= 0) & (owner[rows, cols] != i), 1, 0), axis=1)
+        if np.any(others[1 : k + 1]):
+            k = 0
+        far = 0.0
+        if k == len(steps):
+            far = steps[-1]
+        elif k > 0:
+            far = steps[k - 1] + (steps[k] - steps[k - 1]) * (share[k - 1] - BEYOND_SHARE) / (share[k - 1] - share[k])
+        n = round(0.5 * max(far - NO_REACH_UM / pitch_um, 0.0))
+        reached.append(np.concatenate([path[0] + np.arange(n, 0, -1)[:, None] * out, path]))
+    return reached
 
 
 def orient_paths(paths: list[np.ndarray], evidence: np.ndarray, *, near_px: float) -> np.ndarray:
