@@ -34,9 +34,9 @@ STIFF_UM: Final = 1000.0
 """Shorter hairs bend one way only."""
 END_SHARE: Final = 0.6
 """Share of its plateau at which a bar ends."""
-OWN_SHARE: Final = 0.2
+OWN_SHARE: Final = 0.18
 """Least share of its area that a bar must explain alone."""
-OWN_UM: Final = 140.0
+OWN_UM: Final = 100.0
 """Or so much length: the two hairs of a narrow V part late."""
 MIDDLE_SHARE: Final = 0.53
 """Half-width of the middle, at half its height, over that of the hair: sqrt(2 log 2) x 0.45."""
@@ -52,7 +52,7 @@ FAINT_CENTRE: Final = 0.5
 FAINT_UM: Final = 120.0
 """Scale of the ridges, least share of contrast, least centre and least length of hairs that are weaker than the rest:
 thin, pale, or half hidden beside a strong one."""
-LEAST_THIN: Final = 0.6
+LEAST_THIN: Final = 0.5
 THIN_CENTRE: Final = 0.2
 """Thin lines of the contrast itself, less sure or less central, are not counted: real skin is full of faint lines."""
 NEAR_UM: Final = 800.0
