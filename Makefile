@@ -9,7 +9,7 @@ JOBS ?= 2
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-	@echo "bench-NAME      run benchmarks/NAME.py and print its table (hair, hair_match, hair_diameter, vesicles, exports, stats, pooling, ...)"
+	@echo "bench-NAME      run benchmarks/NAME.py and print its table (hair, hair_plain, hair_match, hair_diameter, vesicles, exports, stats, pooling, ...)"
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

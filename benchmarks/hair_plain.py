@@ -43,11 +43,10 @@ DENSITIES = (60, 180, 300)
 
 @dataclass(frozen=True)
 class Painting:
-    """An image, and the roots, tips (row, col) and diameters of its hairs."""
+    """An image, and the roots (row, col) and diameters of its hairs."""
 
     image: np.ndarray
     root: np.ndarray
-    tip: np.ndarray
     diameter_um: np.ndarray
 
 
@@ -92,7 +91,7 @@ def paint(
         colour = np.array(hair, dtype=np.float32) * np.exp(rng.normal(0, 0.08))
         light[here] = light[here] * (1 - cover[:, :, None]) + colour * cover[:, :, None]
     light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.9, 1.8)) + rng.normal(0, 2, light.shape)
-    return Painting(np.clip(np.round(light), 0, 255).astype(np.uint8), root, tip, diameter)
+    return Painting(np.clip(np.round(light), 0, 255).astype(np.uint8), root, diameter)
 
 
 def _relief(rng: np.random.Generator) -> np.ndarray:

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from anagen.hair.contrast import OVERALL, Contrast
 from anagen.hair.ridges import ridge_seeds, ridge_stack
-from anagen.hair.roots import CUT_UM, fan_evidence, look_at_ends, orient_paths
+from anagen.hair.roots import CUT_UM, fan_evidence, look_beyond_ends, orient_paths
 from anagen.hair.shafts import Detection, Shaft, measure_shafts
 from anagen.hair.trace import take_corridor, trace_lines
 
@@ -266,7 +266,7 @@ def _look(paths: list[np.ndarray], fine: Contrast) -> _Ends:
     beyond_px = np.arange(*SKIN_UM, pitch)[:, None] / pitch
     for i, path in enumerate(paths):
         plateau = float(np.quantile(_at(fine.value, path), 0.6))
-        shows = look_at_ends(fine.value, fine.deep, path, pitch)
+        shows = look_beyond_ends(fine.value, fine.deep, path, pitch)
         cut[i] = _is_cut(path[[0, -1]], shape, pitch)
         for e in (0, 1):
             end = path[-e]

@@ -15,7 +15,7 @@ from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import reach_roots, root_first
 from anagen.hair.settle import cover_bars, drop_crosswise, settle_bars, split_chains
-from anagen.hair.shafts import Detection, Shaft, measure_shafts, median_along
+from anagen.hair.shafts import Detection, Shaft, level_along, measure_shafts
 from anagen.hair.trace import trace_lines
 
 LINE_SIGMA_UM: Final = 22.0
@@ -92,7 +92,7 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     # the network is unsure of hairs as thin as its pixels: the contrast itself is looked at for those
     thin = find_thin(told, thick)
     sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
-    seen = [median_along(centre, (shaft.path + 0.5) * (fine.pitch_um / centre_um) - 0.5) for shaft in thin]
+    seen = [level_along(centre, (shaft.path + 0.5) * (fine.pitch_um / centre_um) - 0.5) for shaft in thin]
     kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and seen[i] >= THIN_CENTRE]
     shafts = thick + [thin[i] for i in kept]
     # as first found: the mix that shows shafts best may turn whole fields about, root for tip
@@ -180,6 +180,6 @@ def trace_middles(centre: np.ndarray, pitch_um: float, sigma_um: float) -> tuple
 def _to_shaft(fine: Contrast, middle: Shaft, scale: float) -> Shaft:
     """Carry a bar over to the pixels of the contrast image, with the hair's width and contrast there."""
     path = (middle.path + 0.5) * scale - 0.5
-    level = max(median_along(fine.value, path), 0.02)
+    level = max(level_along(fine.value, path), 0.02)
     half = middle.half_width * scale / MIDDLE_SHARE
     return dataclasses.replace(middle, path=path, half_width=half, contrast=level, span=2 * half)

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from anagen.hair.contrast import skin_brightness
 from anagen.hair.settle import cover_bars
-from anagen.hair.shafts import Shaft, agree_with_neighbours, median_along
+from anagen.hair.shafts import Shaft, agree_with_neighbours, level_along
 from anagen.records import Flag
 
 SHARP_LIMIT_UM: Final = 45.0
@@ -431,7 +431,7 @@ def edge_blur_um(contrast: np.ndarray, shafts: list[Shaft], pitch_um: float) -> 
 
 def _level(contrast: np.ndarray, shaft: Shaft) -> float:
     """Contrast of a hair in this picture: the one it was found in may have been another."""
-    return max(median_along(contrast, shaft.path), 0.02)
+    return max(level_along(contrast, shaft.path), 0.02)
 
 
 def _flag_subject(s: FieldStatistics) -> list[Flag]:

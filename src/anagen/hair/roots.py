@@ -11,7 +11,7 @@ from numba import njit
 from scipy.spatial import cKDTree
 
 from anagen.hair.contrast import Contrast
-from anagen.hair.shafts import median_along
+from anagen.hair.shafts import level_along
 
 END_WEIGHTS: Final = np.array([2.5, 2.0, 1.5, 1.0])
 """Log odds a unit of `end_features`."""
@@ -95,7 +95,7 @@ def reach_roots(
         inner = path[min(len(path) - 1, round(100.0 / pitch_um))]
         out = (path[0] - inner) / max(float(np.hypot(*(path[0] - inner))), 1e-9)
         across = np.array([-out[1], out[0]]) * (5.0 / pitch_um)
-        plateau = max(median_along(contrast, path[len(path) // 4 : max(3 * len(path) // 4, len(path) // 4 + 1)]), 0.02)
+        plateau = max(level_along(contrast, path[len(path) // 4 : max(3 * len(path) // 4, len(path) // 4 + 1)]), 0.02)
         at = path[0] + steps[:, None, None] * out + np.arange(-2, 3)[:, None] * across
         inside = np.all((at >= 0) & (at <= np.array(contrast.shape) - 1), axis=2)
         rows, cols = (np.clip(np.rint(at[:, :, k]).astype(int), 0, contrast.shape[k] - 1) for k in (0, 1))
@@ -170,7 +170,8 @@ def end_features(fresh: np.ndarray, deep: np.ndarray, paths: list[np.ndarray], p
     """
     ends = np.zeros((len(paths), 2, 4))
     for i, path in enumerate(paths):
-        ends[i] = look_at_ends(fresh, deep, path, pitch_um)
+        ends[i, :, :2] = look_beyond_ends(fresh, deep, path, pitch_um)
+        ends[i, :, 2:] = look_around_ends(fresh, deep, path, pitch_um)
     # nothing is seen beyond an end that the frame cuts: it counts as halfway between this image's roots and tips
     outer = np.array([[path[0], path[-1]] for path in paths]).reshape(-1, 2, 2)
     edge = CUT_UM / pitch_um
@@ -249,40 +250,41 @@ def half_widths(fresh: np.ndarray, path: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def look_at_ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um: float) -> np.ndarray:
-    """Give for the first and the last end, shape (2, 4), what `end_features` compares."""
-    n = len(path)
-    lag = min(n - 1, int(80.0 / pitch_um) + 1)
-    result = np.zeros((2, 4))
-    inner_half = path[n // 4 : max(3 * n // 4, n // 4 + 1)]
-    middle = 0.0
-    for i in range(len(inner_half)):
-        middle += _near(fresh, inner_half[i, 0], inner_half[i, 1])
-    middle = max(middle / len(inner_half), 0.02)
-    half_um = np.median(half_widths(fresh, inner_half)) * pitch_um
-    around = np.empty((2, 24 * 5))
+def look_beyond_ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um: float) -> np.ndarray:
+    """Give for the first and the last end, shape (2, 2), darkness beyond it in `deep` and the turned steepness."""
+    result = np.zeros((2, 2))
+    middle = _middle(fresh, path)
     for end in range(2):
-        tip = path[0] if end == 0 else path[n - 1]
-        inner = path[lag] if end == 0 else path[n - 1 - lag]
-        d_r, d_c = tip[0] - inner[0], tip[1] - inner[1]
-        size = max(math.sqrt(d_r * d_r + d_c * d_c), 1e-9)
-        d_r, d_c = d_r / size, d_c / size
+        tip_r, tip_c, d_r, d_c = _outward(path, end, pitch_um)
         count, dark = 0, 0.0
         steepest = 0.0
         for k in range(int(30 / pitch_um), int(150 / pitch_um) + 1):
             for off in range(-3, 4):
-                row, col = tip[0] + k * d_r - off * d_c * 10 / pitch_um, tip[1] + k * d_c + off * d_r * 10 / pitch_um
+                row, col = tip_r + k * d_r - off * d_c * 10 / pitch_um, tip_c + k * d_c + off * d_r * 10 / pitch_um
                 dark += _near(deep, row, col)
                 count += 1
         step = 20.0 / pitch_um
         for k in range(-8, 9):
             at = k * 5.0 / pitch_um
-            fall = _near(fresh, tip[0] + (at - step) * d_r, tip[1] + (at - step) * d_c) - _near(
-                fresh, tip[0] + (at + step) * d_r, tip[1] + (at + step) * d_c
+            fall = _near(fresh, tip_r + (at - step) * d_r, tip_c + (at - step) * d_c) - _near(
+                fresh, tip_r + (at + step) * d_r, tip_c + (at + step) * d_c
             )
             steepest = max(steepest, fall)
         result[end, 0] = dark / max(count, 1) / middle
         result[end, 1] = -steepest / middle
+    return result
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def look_around_ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um: float) -> np.ndarray:
+    """Give for the first and the last end, shape (2, 2), darkness around it in `deep` and in `fresh`."""
+    n = len(path)
+    result = np.zeros((2, 2))
+    middle = _middle(fresh, path)
+    half_um = np.median(half_widths(fresh, path[n // 4 : max(3 * n // 4, n // 4 + 1)])) * pitch_um
+    around = np.empty((2, 24 * 5))
+    for end in range(2):
+        tip_r, tip_c, d_r, d_c = _outward(path, end, pitch_um)
         seen = 0
         for ring in range(5):
             radius = half_um + RING_UM[0] + (RING_UM[1] - RING_UM[0]) * ring / 4
@@ -291,14 +293,37 @@ def look_at_ends(fresh: np.ndarray, deep: np.ndarray, path: np.ndarray, pitch_um
                 along, aside = radius * math.cos(angle), radius * math.sin(angle)
                 if along < 0 and abs(aside) < half_um + RING_UM[0]:
                     continue  # on the hair itself
-                row = tip[0] + (along * d_r - aside * d_c) / pitch_um
-                col = tip[1] + (along * d_c + aside * d_r) / pitch_um
+                row = tip_r + (along * d_r - aside * d_c) / pitch_um
+                col = tip_c + (along * d_c + aside * d_r) / pitch_um
                 around[0, seen], around[1, seen] = _near(deep, row, col), _near(fresh, row, col)
                 seen += 1
         # the median: a neighbour's shaft is a small part of the ring, an opening or a shadow most of it
-        result[end, 2] = np.median(around[0, :seen]) / middle
-        result[end, 3] = np.median(around[1, :seen]) / middle
+        result[end, 0] = np.median(around[0, :seen]) / middle
+        result[end, 1] = np.median(around[1, :seen]) / middle
     return result
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _middle(fresh: np.ndarray, path: np.ndarray) -> float:
+    """Mean contrast along the middle half of a path."""
+    n = len(path)
+    first, last = n // 4, max(3 * n // 4, n // 4 + 1)
+    total = 0.0
+    for i in range(first, last):
+        total += _near(fresh, path[i, 0], path[i, 1])
+    return float(max(total / (last - first), 0.02))
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _outward(path: np.ndarray, end: int, pitch_um: float) -> tuple[float, float, float, float]:
+    """Row and column of an end, and the direction in which the path leaves there."""
+    n = len(path)
+    lag = min(n - 1, int(80.0 / pitch_um) + 1)
+    tip = path[0] if end == 0 else path[n - 1]
+    inner = path[lag] if end == 0 else path[n - 1 - lag]
+    d_r, d_c = tip[0] - inner[0], tip[1] - inner[1]
+    size = max(math.sqrt(d_r * d_r + d_c * d_c), 1e-9)
+    return tip[0], tip[1], d_r / size, d_c / size
 
 
 @njit(cache=True)  # pragma: no cover - compiled

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from anagen.hair.shafts import Shaft
+from anagen.hair.shafts import Shaft, level_along
 
 SHARED_WORTH = 0.12
 """What a pixel counts that another bar already explains: enough that a hair reaches its root under its neighbour."""
@@ -170,7 +170,10 @@ def _part(
         for lead in (0, 1):
             # the two differ in contrast: of each its own plateau
             pair = [
-                _to_bar(dataclasses.replace(shaft, path=path, contrast=_plateau(contrast, path)), widest_px)
+                _to_bar(
+                    dataclasses.replace(shaft, path=path, contrast=max(level_along(contrast, path, PLATEAU), 0.02)),
+                    widest_px,
+                )
                 for path in (shaft.path[: at + 1], shaft.path[at:])
             ]
             for k in (lead, 1 - lead):
@@ -192,11 +195,6 @@ def _part(
                 if gain > best_one:
                     best_one, one = gain, (kept,)
     return one if links is None else links
-
-
-def _plateau(contrast: np.ndarray, path: np.ndarray) -> float:
-    rows, cols = (np.clip(np.rint(path[:, k]).astype(int), 0, contrast.shape[k] - 1) for k in (0, 1))
-    return max(float(np.quantile(contrast[rows, cols], PLATEAU)), 0.02)
 
 
 def _reach(bar: np.ndarray, length_px: float, *, from_first: bool) -> None:
@@ -320,8 +318,8 @@ def _one_round(
         gain, alone, area = _worth(contrast, count, bar, end_share)
         if (
             not alive[i]
-            and _own_run(contrast, count, bar, end_share) < 0.5 * long_px
             and (alone < 0.5 * least * area or alone < 0.5 * least_px * bar[5])
+            and _own_run(contrast, count, bar, end_share) < 0.5 * long_px
         ):
             continue
         gain = _move(contrast, count, bar, gain, end_share, widest_px)

@@ -115,10 +115,10 @@ def measure_shafts(
     return shafts
 
 
-def median_along(picture: np.ndarray, path: np.ndarray) -> float:
-    """Median of the pixels under a path, (row, col); beyond the picture those of its border."""
+def level_along(picture: np.ndarray, path: np.ndarray, share: float = 0.5) -> float:
+    """Quantile (the median) of the pixels under a path, (row, col); beyond the picture those of its border."""
     rows, cols = (np.clip(np.rint(path[:, k]).astype(int), 0, picture.shape[k] - 1) for k in (0, 1))
-    return float(np.median(picture[rows, cols]))
+    return float(np.quantile(picture[rows, cols], share))
 
 
 def agree_with_neighbours(paths: list[np.ndarray], near_px: float) -> np.ndarray:
