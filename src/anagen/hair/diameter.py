@@ -110,6 +110,10 @@ _IS_ABSORPTION = np.arange(N_SHAPE) == 2
 SHADE, SHADE_SPREAD = 0.15, 0.12
 """What is known of the shade before the image is seen: light from all sides leaves none, light along the view 1."""
 
+LEAST_GLARE, MOST_GLARE_DARK, MOST_GLARE_BRIGHT = 0.05, 2.5, 1.0
+"""Height of a glare line over the hair's depth. A line brighter than that on a bright hair is the hair itself, on a wide
+faint one that is not there; lines seen are 0.05 to 0.5."""
+
 GLARE_PLACE, GLARE_LOG_WIDTH, GLARE_SOFTNESS = (0.0, 0.12), (math.log(0.28), 0.2), (0.3, 0.2)
 """Mean and spread of the glare line's place over the hair's width, of the log of its width over it, of its softness."""
 
@@ -667,13 +671,19 @@ def _judge_glare(binned: list[Strip], traces: list[_Trace], prior: _Prior) -> No
         lit = _fit(binned[k], _Trace(shape, glare=True), prior, exactly=np.isfinite(plain.fit.depth))
         if lit.fit is None or not lit.fit.n_segments_used or lit.shape[0] > widest:
             continue
-        if lit.fit.glare > 0.05 * abs(lit.fit.contrast) and lit.fit.glare < 2.5 * abs(lit.fit.contrast):
+        if _is_line(lit.fit):
             shiny[k] = lit
             gain[k] = plain.fit.cost - lit.fit.cost - (lit.fit.n_segments_used + 2) * math.log(lit.fit.n_bins)
     everywhere = sum(min(max(one, -30.0), 30.0) for one in gain.values()) > 0
     for k, lit in shiny.items():
         if everywhere or gain[k] > 0:
             traces[k] = lit
+
+
+def _is_line(fit: ProfileFit) -> bool:
+    """Whether what was fitted as a glare line is not the hair itself, or next to nothing."""
+    most = MOST_GLARE_DARK if fit.contrast < 0 else MOST_GLARE_BRIGHT
+    return LEAST_GLARE < fit.glare / abs(fit.contrast) < most
 
 
 def _clearest(traces: list[_Trace], wide: list[int]) -> list[int]:
@@ -715,7 +725,9 @@ def _pool(traces: list[_Trace], which: int, inflation: float, before: tuple[floa
         return before
     variance = inflation * variance + 1e-6
     middle = float(np.median(value))
-    keep = np.abs(value - middle) < np.maximum(0.7, 3.0 * np.sqrt(variance))
+    apart = np.abs(value - middle)
+    usual = 0.7 if which == 1 else 3.0 * 1.4826 * float(np.median(apart))
+    keep = apart <= np.maximum(usual, 3.0 * np.sqrt(variance))
     if not keep.any():  # a few hairs that contradict one another say nothing
         return before
     value, variance = value[keep], variance[keep]
@@ -756,9 +768,11 @@ def _settle(strips: _Strips, traces: list[_Trace], prior: _Prior) -> None:
         strips.learn(traces, prior)
         was = {k: traces[k].shape[0] for k in again}
         for k in again:
-            traces[k] = _fit(
-                strips.bin(k, traces[k], hide=False), traces[k], prior, allowed=strips.separate(k, traces[k])
-            )
+            strip, allowed = strips.bin(k, traces[k], hide=False), strips.separate(k, traces[k])
+            traces[k] = found = _fit(strip, traces[k], prior, allowed=allowed)
+            if found.glare and found.fit is not None and not _is_line(found.fit):
+                shape = np.where(np.arange(N_SHAPE) == 0, found.shape[0] + found.shape[5], found.shape)
+                traces[k] = _fit(strip, _Trace(shape, glare=False), prior, allowed=allowed)
         for k in again if turn < 2 else []:
             strips.align(k, traces[k])
         again = [
