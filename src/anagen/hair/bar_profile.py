@@ -57,6 +57,10 @@ class BarState:
         Light is the grey value to this power: 1 for a linear camera, about 2.2 for sRGB.
     slope_sd : float
         Standard deviation of the background's slope, in light per px.
+    shadow : float
+        Side on which the skin lies in the hair's soft shadow, -1 or 1; 0 for none.
+    shadow_place, shadow_width : float
+        Where the middle of the shadow lies and its standard deviation, over the hair's width.
     halo : float
         Share of the blur's second, wider Gaussian; 0 for one Gaussian, negative for a sharpened image.
     disc : float
@@ -69,6 +73,9 @@ class BarState:
     glare: bool
     gamma: float
     slope_sd: float
+    shadow: float = 0.0
+    shadow_place: float = 0.75
+    shadow_width: float = 0.5
     halo: float = 0.0
     disc: float = 0.0
 
@@ -90,6 +97,8 @@ class ProfileFit:
         skin; NaN where the segment was not used.
     glare : float
         Mean height of the glare line; 0 without one.
+    shadow : ndarray, shape (n_segments_used,)
+        Share of the skin's light that the shadow takes in its middle; 0 without one.
     cost : float
         Twice the negative log-likelihood up to a constant, the noise estimated.
     noise : float
@@ -106,6 +115,7 @@ class ProfileFit:
     centre_px: np.ndarray
     depth: np.ndarray
     glare: float
+    shadow: np.ndarray
     cost: float
     noise: float
     n_bins: int
@@ -134,7 +144,8 @@ def fit_bar(
     convolved with the blur; k is absorption times width; the depth is A = H - o a. What the hair itself sends back
     falls from the middle to the rim by the shade. The glare line g is a blurred bar. The shape is common to the
     segments; a, b, A, G and the centre are each segment's own and are eliminated from the Gauss-Newton system (Schur
-    complement).
+    complement). Where the hair throws a shadow, the skin's light beside and under it is less by a Gaussian, whose depth
+    is each segment's own too.
 
     Parameters
     ----------
@@ -168,8 +179,9 @@ def fit_bar(
     prior_weight = np.where(np.isinf(start.prior_sd), 0.0, start.prior_sd**-2.0)
     shape, locals_, covariance, robust, cost, noise, converged = _fit(
         starts, strip.distance_px[keep], strip.value[keep], strip.n_pixels[keep], start.shape, start.prior_mean,
-        prior_weight, start.gamma, np.array([start.halo, start.disc]), start.glare, start.slope_sd, max_iterations,
-        NODES, NODE_WEIGHTS,
+        prior_weight, (start.gamma, start.slope_sd, np.array([start.halo, start.disc])), start.glare,
+        np.array([start.shadow, start.shadow * start.shadow_place, start.shadow_width]),
+        max_iterations, NODES, NODE_WEIGHTS,
     )  # fmt: skip
     if not (np.isfinite(shape).all() and np.isfinite(covariance).all() and covariance[:4, :4].diagonal().min() > 0):
         return _no_fit(strip.n_segments, start.shape)
@@ -182,6 +194,7 @@ def fit_bar(
         centre_px=centre,
         depth=depth,
         glare=float(locals_[:, 4].mean()),
+        shadow=locals_[:, 5] / np.maximum(locals_[:, 1], 1e-3),
         cost=float(cost),
         noise=float(noise),
         n_bins=int(keep.sum()),
@@ -216,7 +229,7 @@ def profile_table(shape: np.ndarray, halo: float, disc: float, reach_px: float, 
 
 def _no_fit(n_segments: int, shape: np.ndarray) -> ProfileFit:
     nothing, none = np.full((N_SHAPE, N_SHAPE), np.nan), np.full(n_segments, np.nan)
-    return ProfileFit(shape, nothing, nothing, none, none, 0.0, math.nan, math.nan, 0, 0, converged=False)
+    return ProfileFit(shape, nothing, nothing, none, none, 0.0, np.zeros(0), math.nan, math.nan, 0, 0, converged=False)
 
 
 @numba.njit(cache=True)
@@ -328,15 +341,24 @@ def _tabulate(table, step, width, sigma, shares, absorption, nodes, node_weights
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _model(theta, t, table, step, gamma, glare, width, sigma, opacity, shade, place, share, softness, out):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0915 - compiled
-    """Grey value at distance t, and its derivatives by the seven shapes, then centre, a, b, A, G."""
+def _model(theta, t, table, step, gamma, glare, shadow, width, sigma, opacity, shade, place, share, softness, out):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0915 - compiled
+    """Grey value at distance t, and its derivatives by the seven shapes, then centre, a, b, A, G and the shadow."""
     x = t - theta[0]
     far = abs(x)
     i = int(far / step)
     a, depth, shine = theta[1], theta[3], theta[4]
     own = opacity * a + depth
-    # the skin's slope shows only where the hair lets it through
-    deep = depth - opacity * theta[2] * t
+    dark, dark_x, dark_lw, dark_ls = 0.0, 0.0, 0.0, 0.0
+    if shadow[0] != 0.0:
+        wide = shadow[2] * width
+        soft2 = wide * wide + sigma * sigma
+        off = x - shadow[1] * width
+        dark = math.exp(-0.5 * off * off / soft2)
+        dark_x = -dark * off / soft2
+        dark_lw = -dark_x * (shadow[1] * width + off * wide * wide / soft2)
+        dark_ls = -dark_x * off * sigma * sigma / soft2
+    # the skin's slope and shadow show only where the hair lets them through
+    deep = depth - opacity * (theta[2] * t - theta[5] * dark)
     bar, dim, by_x, by_lw, by_ls, by_la = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     if i < table.shape[0] - 1:
         f = far / step - i
@@ -353,7 +375,11 @@ def _model(theta, t, table, step, gamma, glare, width, sigma, opacity, shade, pl
         by_la = g * (deep * table[i, 4] + v * table[i, 9]) + f * (deep * table[i + 1, 4] + v * table[i + 1, 9])
         if x < 0.0:
             by_x = -by_x
-    light = a + theta[2] * t + deep * bar - shade * own * dim
+    free = 1.0 - opacity * bar
+    by_x -= theta[5] * free * dark_x
+    by_lw -= theta[5] * free * dark_lw
+    by_ls -= theta[5] * free * dark_ls
+    light = a + theta[2] * t - theta[5] * dark + deep * bar - shade * own * dim
     line, g_x, g_lw, g_ls, g_place, g_share, g_soft = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     if glare:
         half = 0.5 * share * width
@@ -386,9 +412,10 @@ def _model(theta, t, table, step, gamma, glare, width, sigma, opacity, shade, pl
     out[6] = slope * shine * g_soft
     out[7] = -slope * (by_x + shine * g_x)
     out[8] = slope * (1.0 - shade * opacity * dim)
-    out[9] = slope * t * (1.0 - opacity * bar)
+    out[9] = slope * t * free
     out[10] = slope * (bar - shade * dim)
     out[11] = slope * line
+    out[12] = -slope * dark * free
     return value
 
 
@@ -443,25 +470,26 @@ def _eliminate(h_gl, h_ll, u_g, r_l, n_global, n_local, damping, inverses, lhs, 
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, shares, glare, slope_sd, most, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one compiled loop
+def _fit(starts, t, y, n, shape, prior_mean, prior_weight, light, glare, shadow, most, nodes, node_weights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0912, PLR0915 - one compiled loop
     """Levenberg-Marquardt with the segments' own parameters eliminated."""
+    gamma, slope_sd, shares = light
     n_segments = len(starts) - 1
-    n_local = 5 if glare else 4
+    n_local = 6 if shadow[0] != 0.0 else 5 if glare else 4
     n_global = 7 if glare else 4
     reach = 0.0
     for i in range(len(t)):
         reach = max(reach, abs(t[i]))
-    theta = np.zeros((n_segments, 5))
+    theta = np.zeros((n_segments, 6))
     g = shape.copy()
-    row = np.zeros(12)
+    row = np.zeros(13)
     # Start of the linear parameters: least squares in linear light at the starting shape.
     width, sigma = math.exp(g[0]), math.exp(g[1])
     size = int((reach + 3.0) / (GRID * sigma)) + 3
     table = np.zeros((size, 10))
     opacity = _tabulate(table, GRID * sigma, width, sigma, shares, math.exp(g[2]), nodes, node_weights)
-    unit = np.array([0.0, 0.0, 0.0, 1.0, 1.0])
+    unit = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 0.0])
     n_linear = n_local - 1
-    lhs_l, inverse_l, rhs_l = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros(4)
+    lhs_l, inverse_l, rhs_l = np.zeros((5, 5)), np.zeros((5, 5)), np.zeros(5)
     for s in range(n_segments):
         lhs_l[:, :] = 0.0
         rhs_l[:] = 0.0
@@ -473,6 +501,7 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, shares, glare,
                 GRID * sigma,
                 1.0,
                 glare,
+                shadow,
                 width,
                 sigma,
                 opacity,
@@ -532,6 +561,7 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, gamma, shares, glare,
                     grid,
                     gamma,
                     glare,
+                    shadow,
                     width,
                     sigma,
                     opacity,

@@ -105,14 +105,23 @@ ABSORPTIONS_PER_UM = np.geomspace(0.0075, 0.48, 13)
 HAIR_TO_HAIR = 0.15
 """Spread of log absorption between the hairs of one head: own choice."""
 
+SHADOW, SHADOW_STEP = (0.75, 0.5), (0.1, 1.2)
+"""Where the middle of a hair's soft shadow lies and its standard deviation, over the hair's width, to start with: light
+from 45 degrees shadows the skin from under a lying hair to 1.2 widths off its middle. The place is found to a step, the
+standard deviation to a factor."""
+
+SHADOW_HAIRS, LEAST_SHADOW, SHADOW_Z = 6, 0.01, 4.0
+"""Hairs throw a shadow where so many are clear, half of them take at least this share of the light beside them, and the
+median (its standard error 1.25 of a mean's) is this far from 0."""
+
 _IS_ABSORPTION = np.arange(N_SHAPE) == 2
 
 SHADE, SHADE_SPREAD = 0.15, 0.12
 """What is known of the shade before the image is seen: light from all sides leaves none, light along the view 1."""
 
 LEAST_GLARE, MOST_GLARE_DARK, MOST_GLARE_BRIGHT = 0.05, 2.5, 1.0
-"""Height of a glare line over the hair's depth. A line brighter than that on a bright hair is the hair itself, on a wide
-faint one that is not there; lines seen are 0.05 to 0.5."""
+"""Height of a glare line over the hair's depth. A line brighter than that on a bright hair is the hair itself, on a
+wide faint one that is not there; lines seen are 0.05 to 0.5."""
 
 GLARE_PLACE, GLARE_LOG_WIDTH, GLARE_SOFTNESS = (0.0, 0.12), (math.log(0.28), 0.2), (0.3, 0.2)
 """Mean and spread of the glare line's place over the hair's width, of the log of its width over it, of its softness."""
@@ -193,6 +202,7 @@ class _Trace:
 
     shape: np.ndarray
     glare: bool
+    shadow: float = 0.0
     fit: ProfileFit | None = None
 
     @property
@@ -218,6 +228,7 @@ class _Prior:
     doubt: float = 0.0
     halo: float = 0.0
     disc: float = 0.0
+    shadow: tuple[float, float] | None = None
 
 
 def fit_diameters(
@@ -435,14 +446,17 @@ def _fit(
     exactly: np.ndarray | None = None,
 ) -> _Trace:
     sd = prior.sd / math.sqrt(prior.inflation)
-    state = BarState(trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd, prior.halo, prior.disc)
+    state = BarState(
+        trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd, trace.shadow,
+        *(prior.shadow or SHADOW), prior.halo, prior.disc,
+    )  # fmt: skip
     fit = fit_bar(strip, state, allowed=allowed, exactly=exactly, max_iterations=max_iterations)
     if fit.n_segments_used == 0:
-        return _Trace(trace.shape, trace.glare, fit)
+        return replace(trace, fit=fit)
     shape = fit.shape.copy()
     shape[0] = np.clip(shape[0], math.log(0.5), trace.shape[0] + 1.4)
     shape[1] = np.clip(shape[1], math.log(0.4), trace.shape[1] + 1.4)
-    return _Trace(shape, trace.glare, fit)
+    return replace(trace, shape=shape, fit=fit)
 
 
 def _align(strips: _Strips, traces: list[_Trace], prior: _Prior) -> _Prior:
@@ -476,10 +490,13 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
     inflation = _inflation(traces)
     wide = [k for k, trace in enumerate(traces) if _is_wide(trace)]
     clear = _clearest(traces, wide)
+    # a neighbour's halo and shadow reach farther than what is left out around it
+    alone = sorted(clear, key=strips.has_neighbour)[:MAX_CLEAR_HAIRS]
+    free = replace(free, shadow=_look_for_shadows(binned, {k: traces[k] for k in alone}, free))
+    clear = alone if free.shadow else clear[:MAX_CLEAR_HAIRS]
     known_blur = None if blur_sigma_px is None else (math.log(blur_sigma_px), 0.02)
     if not clear:
         return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
-    # a neighbour's halo reaches farther than what is left out around it
     few = sorted(clear, key=strips.has_neighbour)[:HALO_HAIRS]
     begun = [_begin_under(gamma, binned, {k: traces[k] for k in clear}, few, free, inflation) for gamma in GAMMAS]
     ahead = float(np.nansum(np.clip(begun[1].cost - begun[0].cost, -ONE_VOTE, ONE_VOTE)))
@@ -498,6 +515,9 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
     chance = 0.5 * math.erfc((-z if second else z) / math.sqrt(2))
     moved = float(np.median((views[1].log_width - views[0].log_width)[sound]))
     learnt = views[int(second)].prior
+    if learnt.shadow:
+        for k, trace in enumerate(traces):
+            traces[k] = _shadow(binned[k], trace, learnt)
     if learnt.halo or learnt.disc:
         # what one Gaussian had left beside and inside the hairs was taken for glare
         _judge_glare(binned, traces, replace(learnt, inflation=inflation))
@@ -529,11 +549,22 @@ def _begin_under(
     free = replace(free, gamma=gamma)
     segments = {k: np.isfinite(trace.fit.depth) for k, trace in clear.items() if trace.fit is not None}
     fits = {k: _fit(binned[k], clear[k], free, exactly=segments[k]) for k in segments}
+    if free.shadow:
+        free, fits = _find_shadow(binned, fits, free)
     free = _find_blur_shape(binned, {k: fits[k] for k in few if k in fits}, free, segments, inflation)
     if free.halo or free.disc:
         fits = {k: _fit(binned[k], fits[k], free, exactly=segments[k]) for k in segments}
     each = list(fits.values())
     return _View(free, segments, fits, _costs(each), np.array([trace.shape[0] for trace in each]))
+
+
+def _shadow(strip: Strip, trace: _Trace, prior: _Prior) -> _Trace:
+    """Fit the hair with a soft shadow, on the side where that is likelier."""
+    if trace.fit is None or not trace.fit.n_segments_used:
+        return trace
+    exactly = np.isfinite(trace.fit.depth)
+    sides = [_fit(strip, replace(trace, shadow=side), prior, exactly=exactly) for side in (-1.0, 1.0)]
+    return sides[int(np.argmin(np.nan_to_num(_costs(sides), nan=math.inf)))]
 
 
 def _learn_under(binned: list[Strip], view: _View, inflation: float) -> _View:
@@ -551,7 +582,9 @@ def _learn_under(binned: list[Strip], view: _View, inflation: float) -> _View:
     def evaluate(i: int) -> float:
         if i not in tried:
             fixed = _with(prior, 2, (float(grid[i]), 1e-3))
-            starts = {k: _Trace(np.where(_IS_ABSORPTION, grid[i], fits[k].shape), fits[k].glare) for k in fits}
+            starts = {
+                k: replace(fits[k], shape=np.where(_IS_ABSORPTION, grid[i], fits[k].shape), fit=None) for k in fits
+            }
             tried[i] = [_fit(binned[k], starts[k], fixed, 20, exactly=segments[k]) for k in fits]
         excess = _costs(tried[i]) - free_cost
         return float(told[i] + np.nansum(np.minimum(excess, LOST)) / inflation)
@@ -648,8 +681,51 @@ def _find_share(
     return share, evaluate(share, candidates[at])
 
 
+def _find_shadow(
+    binned: list[Strip], fits: dict[int, _Trace], prior: _Prior
+) -> tuple[_Prior, dict[int, _Trace]]:  # fmt: skip
+    """Find the place and width of the shadow under which hairs are likeliest, from step to smaller step."""
+    tried: dict[tuple[float, float], tuple[float, dict[int, _Trace]]] = {}
+
+    def look(at: tuple[float, float]) -> float:
+        if at not in tried:
+            here = {k: _shadow(binned[k], fits[k], replace(prior, shadow=at)) for k in fits}
+            tried[at] = float(np.nansum(_costs(list(here.values())))), here
+        return tried[at][0]
+
+    best, step = SHADOW, 2
+    while step:
+        place, wide = best
+        aside, wider = SHADOW_STEP[0] * step, SHADOW_STEP[1] ** step
+        near = ((place - aside, wide), (place + aside, wide), (place, wide / wider), (place, wide * wider))
+        moved = min((best, *near), key=look)
+        best, step = moved, step if moved != best else step // 2
+    return replace(prior, shadow=best), tried[best][1]
+
+
+def _look_for_shadows(binned: list[Strip], hairs: dict[int, _Trace], prior: _Prior) -> tuple[float, float] | None:
+    """Say whether most hairs have darker skin on one side, by about as much; its spots lie on either, or are bright.
+
+    Looked at under the first transfer curve; under the other it is the same.
+    """
+    plain = [_fit(binned[k], trace, prior) for k, trace in hairs.items()]
+    shaded = [_shadow(binned[k], trace, prior) for k, trace in zip(hairs, plain, strict=True)]
+    depth = [float(fit.shadow.mean()) for trace in shaded if (fit := trace.fit) is not None and fit.n_segments_used]
+    # a halo, dark on both sides, is not worth a vote
+    if len(depth) < SHADOW_HAIRS or not float(np.nanmedian(_costs(plain) - _costs(shaded))) > ONE_VOTE:
+        return None
+    middle = float(np.median(depth))
+    scatter = 1.4826 * float(np.median(np.abs(np.array(depth) - middle)))
+    return SHADOW if middle > max(LEAST_SHADOW, SHADOW_Z * 1.25 * scatter / math.sqrt(len(depth))) else None
+
+
 def _costs(traces: list[_Trace]) -> np.ndarray:
-    return np.array([math.nan if trace.fit is None else trace.fit.cost for trace in traces])
+    """Of each fit; a shadow's depths are paid for (BIC)."""
+    return np.array([
+        math.nan if (fit := trace.fit) is None
+        else fit.cost + (fit.n_segments_used * math.log(fit.n_bins) if trace.shadow and fit.n_bins else 0.0)
+        for trace in traces
+    ])  # fmt: skip
 
 
 def _judge_glare(binned: list[Strip], traces: list[_Trace], prior: _Prior) -> None:
@@ -661,17 +737,19 @@ def _judge_glare(binned: list[Strip], traces: list[_Trace], prior: _Prior) -> No
     shiny: dict[int, _Trace] = {}
     gain: dict[int, float] = {}
     for k, trace in enumerate(traces):
-        traces[k] = plain = _fit(binned[k], _Trace(trace.shape, glare=False), prior)
+        traces[k] = plain = _fit(binned[k], replace(trace, glare=False, fit=None), prior)
         if plain.fit is None or not plain.fit.n_segments_used:
             continue
         if max(trace.width_px, plain.width_px) < GLARE_IN_SIGMA * plain.sigma_px:
             continue
         shape = trace.shape.copy()
         shape[4:] = prior.mean[4:]
-        lit = _fit(binned[k], _Trace(shape, glare=True), prior, exactly=np.isfinite(plain.fit.depth))
+        lit = _fit(
+            binned[k], replace(trace, shape=shape, glare=True, fit=None), prior, exactly=np.isfinite(plain.fit.depth)
+        )
         if lit.fit is None or not lit.fit.n_segments_used or lit.shape[0] > widest:
             continue
-        if _is_line(lit.fit):
+        if lit.fit.glare > LEAST_GLARE * abs(lit.fit.contrast) and not _too_bright(lit.fit):
             shiny[k] = lit
             gain[k] = plain.fit.cost - lit.fit.cost - (lit.fit.n_segments_used + 2) * math.log(lit.fit.n_bins)
     everywhere = sum(min(max(one, -30.0), 30.0) for one in gain.values()) > 0
@@ -680,17 +758,16 @@ def _judge_glare(binned: list[Strip], traces: list[_Trace], prior: _Prior) -> No
             traces[k] = lit
 
 
-def _is_line(fit: ProfileFit) -> bool:
-    """Whether what was fitted as a glare line is not the hair itself, or next to nothing."""
-    most = MOST_GLARE_DARK if fit.contrast < 0 else MOST_GLARE_BRIGHT
-    return LEAST_GLARE < fit.glare / abs(fit.contrast) < most
+def _too_bright(fit: ProfileFit) -> bool:
+    """Whether what was fitted as a glare line is the hair itself."""
+    return fit.glare >= abs(fit.contrast) * (MOST_GLARE_DARK if fit.contrast < 0 else MOST_GLARE_BRIGHT)
 
 
 def _clearest(traces: list[_Trace], wide: list[int]) -> list[int]:
-    """Wide hairs whose width is known best, without those beside which something is left unexplained."""
+    """Wide hairs, best known width first, without those beside which something is left unexplained."""
     noise = {k: fit.noise for k in wide if (fit := traces[k].fit) is not None}
     quiet = [k for k in noise if noise[k] <= 1.3 * float(np.median(list(noise.values())))]
-    return sorted(quiet, key=lambda k: _variance(traces[k], 0))[:MAX_CLEAR_HAIRS]
+    return sorted(quiet, key=lambda k: _variance(traces[k], 0))
 
 
 def _is_wide(trace: _Trace) -> bool:
@@ -770,9 +847,9 @@ def _settle(strips: _Strips, traces: list[_Trace], prior: _Prior) -> None:
         for k in again:
             strip, allowed = strips.bin(k, traces[k], hide=False), strips.separate(k, traces[k])
             traces[k] = found = _fit(strip, traces[k], prior, allowed=allowed)
-            if found.glare and found.fit is not None and not _is_line(found.fit):
+            if found.glare and found.fit is not None and _too_bright(found.fit):
                 shape = np.where(np.arange(N_SHAPE) == 0, found.shape[0] + found.shape[5], found.shape)
-                traces[k] = _fit(strip, _Trace(shape, glare=False), prior, allowed=allowed)
+                traces[k] = _fit(strip, replace(found, shape=shape, glare=False, fit=None), prior, allowed=allowed)
         for k in again if turn < 2 else []:
             strips.align(k, traces[k])
         again = [
@@ -789,6 +866,9 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
     diameter, sd, sigma, contrast = (np.full(n, np.nan) for _ in range(4))
     flags: list[tuple[str, ...]] = []
     known_blur = prior.sd[1] < UNKNOWN_BLUR[1]
+    # what a hair leaves unexplained beyond the others (specks, a neighbour's flank) runs along it and is no noise
+    seen = [trace.fit.noise for trace in traces if trace.fit is not None and trace.fit.n_segments_used]
+    typical = float(np.median(seen)) if seen else math.nan
     for k, trace in enumerate(traces):
         fit = trace.fit
         if fit is None or fit.n_segments_used == 0:
@@ -796,7 +876,8 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
             continue
         sigma[k], contrast[k] = math.exp(fit.shape[1]), fit.contrast
         width = math.exp(fit.shape[0])
-        relative = math.sqrt(prior.inflation * fit.covariance[0, 0] + prior.doubt**2 + MODEL_FLOOR**2)
+        unexplained = max(fit.noise / typical, 1.0)
+        relative = math.sqrt(prior.inflation * unexplained**2 * fit.covariance[0, 0] + prior.doubt**2 + MODEL_FLOOR**2)
         found = (DIAMETER_GLARE,) if trace.glare else ()
         narrowest = NARROWEST_IN_SIGMA if known_blur else WIDE_IN_SIGMA
         if (

@@ -30,7 +30,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 OWN_SHADE = 0.15
 """How uneven a hair's own light is across it, as a part of that light."""
 
-CHANNEL_GAIN = 1.25
+CHANNEL_GAIN = 1.3
 """How much better than luma one colour channel must show the hairs to be preferred: it is blurred by chroma subsampling
 and demosaicking."""
 
