@@ -15,12 +15,12 @@ class BarField:
 
 def bar_field(
     rng, *, um_per_px, sigma_px, noise, diameters_um=(20, 110), n_side=6, cell_px=110, hair=0.15, skin=0.65, gamma=1.0,
-    glare=0.0, length_px=80, halo=0.0, wider=3.0, disc=0.0,
+    glare=0.0, length_px=80, halo=0.0, wider=3.0, disc=0.0, shadow=0.0,
 ):  # fmt: skip
     """`n_side` squared hairs, one to a cell, at any angle; centre lines are given with an error of about 0.7 px.
 
     A share `halo` of the blur is `wider` times broader; negative for a sharpened image. Across the hair a share `disc`
-    of it is that of an even disc.
+    of it is that of an even disc. A soft shadow takes a share `shadow` of the skin's light on one side.
     """
     size = n_side * cell_px
     light = np.full((size, size), float(skin))
@@ -33,6 +33,10 @@ def bar_field(
         row_0, col_0 = (centre - cell_px / 2).astype(int)
         rows, cols = np.mgrid[row_0 : row_0 + cell_px, col_0 : col_0 + cell_px].astype(float)
         cover = np.zeros(rows.shape)
+        r, c = rows - centre[0], cols - centre[1]
+        s, t = r * along[0] + c * along[1], c * along[0] - r * along[1]
+        width = diameter / um_per_px
+        dim = shadow * skin * (np.abs(s) < length_px / 2) * np.exp(-0.5 * ((t - 0.65 * width) / (0.4 * width)) ** 2)
         for d_row in sub:
             for d_col in sub:
                 r, c = rows + d_row - centre[0], cols + d_col - centre[1]
@@ -44,7 +48,7 @@ def bar_field(
                     bar = below((t + half) / sigma) - below((t - half) / sigma)
                     shine = below((t + 0.2 * half) / sigma) - below((t - 0.2 * half) / sigma)
                     cover += share * ends * (bar - glare * shine) / 9
-        light[row_0 : row_0 + cell_px, col_0 : col_0 + cell_px] += (hair - skin) * cover
+        light[row_0 : row_0 + cell_px, col_0 : col_0 + cell_px] += (hair - skin + dim) * cover - dim
         s = np.linspace(-length_px / 2, length_px / 2, 40)[:, None]
         wobble = rng.normal(0, 0.5, 2) + 0.5 * np.sin(s / 12 + rng.uniform(0, 6)) * np.array([along[1], -along[0]])
         paths.append(centre + s * along + wobble)

@@ -39,6 +39,25 @@ MOST_ABSORBANCE = 40.0
 """Optical depth from which on a hair is a flat bar for any image."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """What an image's hairs have in common of the soft shadow that they throw on the skin: a Gaussian across the hair.
+
+    Parameters
+    ----------
+    place, width : float
+        Where its middle lies and its standard deviation, over the hair's width. Light from 45 degrees shadows the skin
+        from under a lying hair to 1.2 widths off its middle.
+    depth, depth_sd : float
+        What is known of how much light it takes; an infinite standard deviation for nothing.
+    """
+
+    place: float = 0.75
+    width: float = 0.5
+    depth: float = 0.0
+    depth_sd: float = math.inf
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BarState:
     """Where a fit starts and what is known before it.
@@ -57,10 +76,10 @@ class BarState:
         Light is the grey value to this power: 1 for a linear camera, about 2.2 for sRGB.
     slope_sd : float
         Standard deviation of the background's slope, in light per px.
-    shadow : float
-        Side on which the skin lies in the hair's soft shadow, -1 or 1; 0 for none.
-    shadow_place, shadow_width : float
-        Where the middle of the shadow lies and its standard deviation, over the hair's width.
+    side : float
+        On which side the skin lies in the hair's shadow, -1 or 1; 0 for none.
+    shadow : Shadow
+        What is known of it.
     halo : float
         Share of the blur's second, wider Gaussian; 0 for one Gaussian, negative for a sharpened image.
     disc : float
@@ -73,9 +92,8 @@ class BarState:
     glare: bool
     gamma: float
     slope_sd: float
-    shadow: float = 0.0
-    shadow_place: float = 0.75
-    shadow_width: float = 0.5
+    side: float = 0.0
+    shadow: Shadow = Shadow()
     halo: float = 0.0
     disc: float = 0.0
 
@@ -97,8 +115,8 @@ class ProfileFit:
         skin; NaN where the segment was not used.
     glare : float
         Mean height of the glare line; 0 without one.
-    shadow : ndarray, shape (n_segments_used,)
-        Share of the skin's light that the shadow takes in its middle; 0 without one.
+    shadow : float
+        Mean of the light that the shadow takes in its middle; 0 without one.
     cost : float
         Twice the negative log-likelihood up to a constant, the noise estimated.
     noise : float
@@ -115,7 +133,7 @@ class ProfileFit:
     centre_px: np.ndarray
     depth: np.ndarray
     glare: float
-    shadow: np.ndarray
+    shadow: float
     cost: float
     noise: float
     n_bins: int
@@ -176,11 +194,12 @@ def fit_bar(
     keep = used[strip.segment]
     number = np.cumsum(used) - 1
     starts = np.searchsorted(number[strip.segment[keep]], np.arange(used.sum() + 1))
+    cast = start.shadow
     prior_weight = np.where(np.isinf(start.prior_sd), 0.0, start.prior_sd**-2.0)
     shape, locals_, covariance, robust, cost, noise, converged = _fit(
         starts, strip.distance_px[keep], strip.value[keep], strip.n_pixels[keep], start.shape, start.prior_mean,
         prior_weight, (start.gamma, start.slope_sd, np.array([start.halo, start.disc])), start.glare,
-        np.array([start.shadow, start.shadow * start.shadow_place, start.shadow_width]),
+        np.array([start.side, start.side * cast.place, cast.width, cast.depth, cast.depth_sd**-2.0]),
         max_iterations, NODES, NODE_WEIGHTS,
     )  # fmt: skip
     if not (np.isfinite(shape).all() and np.isfinite(covariance).all() and covariance[:4, :4].diagonal().min() > 0):
@@ -194,7 +213,7 @@ def fit_bar(
         centre_px=centre,
         depth=depth,
         glare=float(locals_[:, 4].mean()),
-        shadow=locals_[:, 5] / np.maximum(locals_[:, 1], 1e-3),
+        shadow=float(locals_[:, 5].mean()),
         cost=float(cost),
         noise=float(noise),
         n_bins=int(keep.sum()),
@@ -229,7 +248,7 @@ def profile_table(shape: np.ndarray, halo: float, disc: float, reach_px: float, 
 
 def _no_fit(n_segments: int, shape: np.ndarray) -> ProfileFit:
     nothing, none = np.full((N_SHAPE, N_SHAPE), np.nan), np.full(n_segments, np.nan)
-    return ProfileFit(shape, nothing, nothing, none, none, 0.0, np.zeros(0), math.nan, math.nan, 0, 0, converged=False)
+    return ProfileFit(shape, nothing, nothing, none, none, 0.0, 0.0, math.nan, math.nan, 0, 0, converged=False)
 
 
 @numba.njit(cache=True)
@@ -599,6 +618,11 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, light, glare, shadow,
             new_cost += noise2 * slope_weight * trial_theta[s, 2] ** 2
             tr_l[s, 2] -= noise2 * slope_weight * trial_theta[s, 2]
             th_ll[s, 2, 2] += noise2 * slope_weight
+            if n_local == 6:
+                off = trial_theta[s, 5] - shadow[3]
+                new_cost += noise2 * shadow[4] * off * off
+                tr_l[s, 5] -= noise2 * shadow[4] * off
+                th_ll[s, 5, 5] += noise2 * shadow[4]
         for p in range(n_global):
             for q in range(p):
                 t_gg[p, q] = t_gg[q, p]

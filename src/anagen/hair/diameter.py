@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from anagen.errors import InputError
-from anagen.hair.bar_profile import MAX_ITERATIONS, N_SHAPE, BarState, ProfileFit, fit_bar, profile_table
+from anagen.hair.bar_profile import MAX_ITERATIONS, N_SHAPE, BarState, ProfileFit, Shadow, fit_bar, profile_table
 from anagen.hair.first_width import choose_channel, look_first
 from anagen.hair.strip import (
     BIN_PX,
@@ -79,6 +79,10 @@ model leaves out is common to all hairs; sharp linear-light images exceed it thr
 CERTAIN = 160.0
 """Twice the log odds from which a curve is certain at once: eleven of twelve hairs say all they may."""
 
+COLOUR_CHANCE = 0.15
+"""Least chance of the other curve where a single colour shows the hairs best: JPEG and the camera's mosaic blur colour
+after the curve, which hides it."""
+
 HALOS = (-0.5, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.35, 0.5)
 """Candidates for the share of the wider Gaussian in the blur: negative where a camera sharpens, positive for a lens's
 halo. It leaves 0 only where the clear hairs say so as loudly as for a transfer curve (`LINEAR_ODDS`)."""
@@ -105,14 +109,15 @@ ABSORPTIONS_PER_UM = np.geomspace(0.0075, 0.48, 13)
 HAIR_TO_HAIR = 0.15
 """Spread of log absorption between the hairs of one head: own choice."""
 
-SHADOW, SHADOW_STEP = (0.75, 0.5), (0.1, 1.2)
-"""Where the middle of a hair's soft shadow lies and its standard deviation, over the hair's width, to start with: light
-from 45 degrees shadows the skin from under a lying hair to 1.2 widths off its middle. The place is found to a step, the
-standard deviation to a factor."""
+SHADOW_STEP = (0.1, 1.2)
+"""A shadow's place is found to a step, its width to a factor."""
 
-SHADOW_HAIRS, LEAST_SHADOW, SHADOW_Z = 6, 0.01, 4.0
-"""Hairs throw a shadow where so many are clear, half of them take at least this share of the light beside them, and the
-median (its standard error 1.25 of a mean's) is this far from 0."""
+SHADOW_HAIRS, LEAST_SHADOW, SHADOW_Z = 6, 0.005, 4.0
+"""Hairs throw a shadow where so many are clear, half of them take at least this much light, and the median (its
+standard error 1.25 of a mean's) is this far from 0."""
+
+SHADOW_SPREAD = 0.3
+"""Spread of a shadow's depth along and between hairs, beyond that of the clear ones: own choice."""
 
 _IS_ABSORPTION = np.arange(N_SHAPE) == 2
 
@@ -170,6 +175,8 @@ class DiameterFit:
         where hairs ask for neither. `blur_sigma_px` is the first one's.
     disc : float
         Share of the blur that is an even disc, as out of focus; 0 where there is a halo.
+    shadow : bool
+        Whether the hairs throw a soft shadow on the skin, which was modelled.
     """
 
     diameter_um: np.ndarray
@@ -183,6 +190,7 @@ class DiameterFit:
     absorption_per_um: float = math.nan
     halo: float = 0.0
     disc: float = 0.0
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +210,7 @@ class _Trace:
 
     shape: np.ndarray
     glare: bool
-    shadow: float = 0.0
+    side: float = 0.0
     fit: ProfileFit | None = None
 
     @property
@@ -228,7 +236,7 @@ class _Prior:
     doubt: float = 0.0
     halo: float = 0.0
     disc: float = 0.0
-    shadow: tuple[float, float] | None = None
+    shadow: Shadow | None = None
 
 
 def fit_diameters(
@@ -291,7 +299,8 @@ def fit_diameters(
         for width, glare in zip(look.width_um, look.glare, strict=True)
     ]
     prior = _align(strips, traces, prior)
-    prior = _learn(strips, traces, prior, blur_sigma_px)
+    one_colour = pixels.shape[2] == 3 and int(np.count_nonzero(weights)) == 1
+    prior = _learn(strips, traces, prior, blur_sigma_px, COLOUR_CHANCE if one_colour else 0.0)
     _settle(strips, traces, prior)
     return _collect(traces, prior, um_per_px)
 
@@ -447,8 +456,8 @@ def _fit(
 ) -> _Trace:
     sd = prior.sd / math.sqrt(prior.inflation)
     state = BarState(
-        trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd, trace.shadow,
-        *(prior.shadow or SHADOW), prior.halo, prior.disc,
+        trace.shape, prior.mean, sd, trace.glare, prior.gamma, prior.slope_sd, trace.side, prior.shadow or Shadow(),
+        prior.halo, prior.disc,
     )  # fmt: skip
     fit = fit_bar(strip, state, allowed=allowed, exactly=exactly, max_iterations=max_iterations)
     if fit.n_segments_used == 0:
@@ -476,7 +485,9 @@ def _align(strips: _Strips, traces: list[_Trace], prior: _Prior) -> _Prior:
     return prior
 
 
-def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: float | None) -> _Prior:
+def _learn(
+    strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: float | None, least_chance: float
+) -> _Prior:
     """Fit every hair freely; learn what the clearest have in common, under either transfer curve.
 
     The curve of the higher total likelihood is kept. The chance of the other one comes from the scatter between hairs
@@ -512,14 +523,14 @@ def _learn(strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: 
     second = support + LINEAR_ODDS < 0
     # halved: what the model leaves out is common to all hairs
     z = 0.5 * support / max(math.sqrt(len(clipped)) * float(np.std(clipped)), 1e-9)
-    chance = 0.5 * math.erfc((-z if second else z) / math.sqrt(2))
+    chance = max(0.5 * math.erfc((-z if second else z) / math.sqrt(2)), least_chance)
     moved = float(np.median((views[1].log_width - views[0].log_width)[sound]))
     learnt = views[int(second)].prior
     if learnt.shadow:
         for k, trace in enumerate(traces):
             traces[k] = _shadow(binned[k], trace, learnt)
-    if learnt.halo or learnt.disc:
-        # what one Gaussian had left beside and inside the hairs was taken for glare
+    if learnt.shadow or learnt.halo or learnt.disc:
+        # what one Gaussian or no shadow had left beside and inside the hairs was taken for glare
         _judge_glare(binned, traces, replace(learnt, inflation=inflation))
     if known_blur is not None:
         learnt = _with(learnt, 1, known_blur)
@@ -563,7 +574,7 @@ def _shadow(strip: Strip, trace: _Trace, prior: _Prior) -> _Trace:
     if trace.fit is None or not trace.fit.n_segments_used:
         return trace
     exactly = np.isfinite(trace.fit.depth)
-    sides = [_fit(strip, replace(trace, shadow=side), prior, exactly=exactly) for side in (-1.0, 1.0)]
+    sides = [_fit(strip, replace(trace, side=side), prior, exactly=exactly) for side in (-1.0, 1.0)]
     return sides[int(np.argmin(np.nan_to_num(_costs(sides), nan=math.inf)))]
 
 
@@ -685,45 +696,55 @@ def _find_shadow(
     binned: list[Strip], fits: dict[int, _Trace], prior: _Prior
 ) -> tuple[_Prior, dict[int, _Trace]]:  # fmt: skip
     """Find the place and width of the shadow under which hairs are likeliest, from step to smaller step."""
-    tried: dict[tuple[float, float], tuple[float, dict[int, _Trace]]] = {}
+    tried: dict[Shadow, tuple[float, dict[int, _Trace]]] = {}
 
-    def look(at: tuple[float, float]) -> float:
-        if at not in tried:
-            here = {k: _shadow(binned[k], fits[k], replace(prior, shadow=at)) for k in fits}
-            tried[at] = float(np.nansum(_costs(list(here.values())))), here
-        return tried[at][0]
+    def look(cast: Shadow) -> float:
+        if cast not in tried:
+            here = {k: _shadow(binned[k], fits[k], replace(prior, shadow=cast)) for k in fits}
+            tried[cast] = float(np.nansum(_costs(list(here.values())))), here
+        return tried[cast][0]
 
-    best, step = SHADOW, 2
+    best, step = Shadow(), 2
     while step:
-        place, wide = best
         aside, wider = SHADOW_STEP[0] * step, SHADOW_STEP[1] ** step
-        near = ((place - aside, wide), (place + aside, wide), (place, wide / wider), (place, wide * wider))
+        near = (
+            *(replace(best, place=best.place + move) for move in (-aside, aside)),
+            *(replace(best, width=best.width * factor) for factor in (1 / wider, wider)),
+        )
         moved = min((best, *near), key=look)
         best, step = moved, step if moved != best else step // 2
-    return replace(prior, shadow=best), tried[best][1]
+    fits = tried[best][1]
+    depth, scatter = _middle([fit.shadow for trace in fits.values() if (fit := trace.fit) is not None])
+    best = replace(best, depth=depth, depth_sd=math.hypot(scatter, SHADOW_SPREAD * depth))
+    return replace(prior, shadow=best), fits
 
 
-def _look_for_shadows(binned: list[Strip], hairs: dict[int, _Trace], prior: _Prior) -> tuple[float, float] | None:
+def _look_for_shadows(binned: list[Strip], hairs: dict[int, _Trace], prior: _Prior) -> Shadow | None:
     """Say whether most hairs have darker skin on one side, by about as much; its spots lie on either, or are bright.
 
     Looked at under the first transfer curve; under the other it is the same.
     """
     plain = [_fit(binned[k], trace, prior) for k, trace in hairs.items()]
     shaded = [_shadow(binned[k], trace, prior) for k, trace in zip(hairs, plain, strict=True)]
-    depth = [float(fit.shadow.mean()) for trace in shaded if (fit := trace.fit) is not None and fit.n_segments_used]
+    depth = [fit.shadow for trace in shaded if (fit := trace.fit) is not None and fit.n_segments_used]
     # a halo, dark on both sides, is not worth a vote
     if len(depth) < SHADOW_HAIRS or not float(np.nanmedian(_costs(plain) - _costs(shaded))) > ONE_VOTE:
         return None
-    middle = float(np.median(depth))
-    scatter = 1.4826 * float(np.median(np.abs(np.array(depth) - middle)))
-    return SHADOW if middle > max(LEAST_SHADOW, SHADOW_Z * 1.25 * scatter / math.sqrt(len(depth))) else None
+    middle, scatter = _middle(depth)
+    return Shadow() if middle > max(LEAST_SHADOW, SHADOW_Z * 1.25 * scatter / math.sqrt(len(depth))) else None
+
+
+def _middle(value: list[float]) -> tuple[float, float]:
+    """Median, and spread about it as a standard deviation."""
+    middle = float(np.median(value))
+    return middle, 1.4826 * float(np.median(np.abs(np.array(value) - middle)))
 
 
 def _costs(traces: list[_Trace]) -> np.ndarray:
     """Of each fit; a shadow's depths are paid for (BIC)."""
     return np.array([
         math.nan if (fit := trace.fit) is None
-        else fit.cost + (fit.n_segments_used * math.log(fit.n_bins) if trace.shadow and fit.n_bins else 0.0)
+        else fit.cost + (fit.n_segments_used * math.log(fit.n_bins) if trace.side and fit.n_bins else 0.0)
         for trace in traces
     ])  # fmt: skip
 
@@ -902,4 +923,5 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
         absorption_per_um=math.exp(prior.mean[2]) / um_per_px,
         halo=prior.halo,
         disc=prior.disc,
+        shadow=prior.shadow is not None,
     )
