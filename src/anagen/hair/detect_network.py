@@ -10,7 +10,7 @@ import numpy as np
 
 from anagen.hair.contrast import SURE_CENTRE, Contrast, teach_contrast
 from anagen.hair.detect_long import LONG_UM, detect_long_hair, usual_length
-from anagen.hair.detect_ridges import find_thin, shaft_confidences
+from anagen.hair.detect_ridges import THINNEST_UM, find_thin, shaft_confidences
 from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import reach_roots, root_first
@@ -54,7 +54,9 @@ FAINT_UM: Final = 120.0
 thin, pale, or half hidden beside a strong one."""
 LEAST_THIN: Final = 0.5
 THIN_CENTRE: Final = 0.2
-"""Thin lines of the contrast itself, less sure or less central, are not counted: real skin is full of faint lines."""
+"""Thin lines of the contrast itself, less sure or less central, are not counted: real skin is full of faint lines. They
+are 16 to 30 um in half-width; those of at most `THINNEST_UM` the network is too coarse to see, and need not be central.
+"""
 NEAR_UM: Final = 800.0
 """Distance over which neighbours lean one way."""
 
@@ -93,7 +95,8 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     thin = find_thin(told, thick)
     sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
     seen = [level_along(centre, (shaft.path + 0.5) * (fine.pitch_um / centre_um) - 0.5) for shaft in thin]
-    kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and seen[i] >= THIN_CENTRE]
+    narrow = [shaft.half_width * fine.pitch_um <= THINNEST_UM for shaft in thin]
+    kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and (narrow[i] or seen[i] >= THIN_CENTRE)]
     shafts = thick + [thin[i] for i in kept]
     # as first found: the mix that shows shafts best may turn whole fields about, root for tip
     paths = root_first(fine, [shaft.path for shaft in shafts])

@@ -36,8 +36,15 @@ OWN_UM: Final = 80.0
 THIN_OWN_SHARE: Final = 0.3
 BESIDE_UM: Final = 4.0
 """Least share of its area that a thin hair must explain alone, and how near it may lie to what a thick one covers."""
+THINNEST_UM: Final = 12.0
+THIN_RIM: Final = 0.4
+THINNEST_RIM: Final = 0.75
+"""How dark a thin hair's surroundings may be over itself, and those of one of at most `THINNEST_UM` half-width: the
+shadow of a thick hair makes wider lines."""
 SKIN_LINES: Final = 3.5
-"""How far a thin hair's contrast must stand above the faint lines of the skin itself."""
+NOISE_FOLD: Final = 2.0
+"""How far a thin hair's contrast must stand above the faint lines of the skin itself, and above the noise of a pixel,
+which is averaged over some hundred of them along the hair."""
 
 CONFIDENCE_WEIGHTS: Final = np.array([4.0, 2.0, 2.0, -2.5, 1.0])
 """Log odds a unit of own area, relative contrast, relative length, dark rim and agreement with the neighbours' lean."""
@@ -104,9 +111,14 @@ def find_thin(fine: Contrast, thick: list[Shaft]) -> list[Shaft]:
         stack, ridge_seeds(stack, max(0.06, 1.2 * skin_lines)), 0.5, max(1.5, 10 / coarse), 60 / coarse, 0.02
     )
     del stack
-    least = max(0.10, 5 * _noise(rest), SKIN_LINES * skin_lines)
+    least = max(0.10, NOISE_FOLD * _noise(rest), SKIN_LINES * skin_lines)
     thin = _bars(rest, value, lines, ratio, pitch, core_um=0.0, least_contrast=least, widest_um=30.0)
-    return [s for s in thin if len(s.path) > 150 / pitch and s.unexplained > THIN_OWN_SHARE and s.rim < 0.4]
+    return [s for s in thin if len(s.path) > 150 / pitch and s.unexplained > THIN_OWN_SHARE and _is_line(s, pitch)]
+
+
+def _is_line(shaft: Shaft, pitch_um: float) -> bool:
+    """Whether a thin shaft is a line of its own, not the edge of something broad."""
+    return shaft.rim < (THINNEST_RIM if shaft.half_width * pitch_um <= THINNEST_UM else THIN_RIM)
 
 
 def shaft_confidences(shafts: list[Shaft], near_px: float) -> np.ndarray:
@@ -170,7 +182,7 @@ def _bars(
     )
     shafts = [s for s in shafts if s.contrast > least_contrast and len(s.path) > 100 / pitch_um]
     if widest_um is not None:
-        shafts = [s for s in shafts if s.rim < 0.4 and s.span < 2.2 * widest_um / pitch_um]
+        shafts = [s for s in shafts if _is_line(s, pitch_um) and s.span < 2.2 * widest_um / pitch_um]
     widest = WIDEST * _typical_half_width(shafts) if widest_um is None else widest_um / pitch_um
     settled = settle_bars(
         contrast,
