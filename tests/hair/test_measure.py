@@ -41,6 +41,32 @@ def test_hair_told_by_tint_alone_is_found_where_the_network_teaches_the_contrast
     assert np.mean(apart_um.min(axis=1) < 100) > 0.85
 
 
+def test_thin_fair_hair_is_found_where_the_network_hardly_sees_it():
+    rng = np.random.default_rng(34302)
+    photo = photograph_scalp(
+        grow_scalp(rng, density_per_cm2=300, fitzpatrick=3, hair_colour="blond"), rng, shape=(900, 1100)
+    )
+    region = Region.rectangle(60, 60, 840, 1040)
+    found = measure_hairs(photo.image, um_per_px=5.0)
+    roots = np.array([hair.root_px for hair in found.hairs])
+    planted = np.array([hair.root_px for hair in photo.truth])
+    thin = [hair.root_px for hair in photo.truth if hair.diameter_um < 30 and region.contains(hair.root_px)]
+    apart_um = 5.0 * np.hypot(*(np.array(thin)[:, None] - roots[None]).transpose(2, 0, 1))
+    assert np.mean(apart_um.min(axis=1) < 100) > 0.7
+    # and little else is taken for such
+    inner = roots[region.contains(roots)]
+    apart_um = 5.0 * np.hypot(*(inner[:, None] - planted[None]).transpose(2, 0, 1))
+    assert np.mean(apart_um.min(axis=1) > 100) < 0.03
+
+
+@pytest.mark.parametrize("skin", [2, 4])
+def test_glints_on_bare_skin_are_no_thin_hairs(skin):
+    rng = np.random.default_rng(60002 + 100 * skin)
+    photo = photograph_scalp(grow_scalp(rng, density_per_cm2=0, fitzpatrick=skin), rng, shape=(900, 1100), glare=0.8)
+    found = measure_hairs(photo.image, um_per_px=5.0)
+    assert found.refused or found.n_hairs == 0
+
+
 def test_hair_of_the_colour_of_its_skin_is_not_missed_in_silence():
     rng = np.random.default_rng(600)
     scalp = grow_scalp(rng, density_per_cm2=60, fitzpatrick=6, hair_colour="brown")

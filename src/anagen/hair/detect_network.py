@@ -95,7 +95,8 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     thin = find_thin(told, thick)
     sure = shaft_confidences(thick + thin, NEAR_UM / fine.pitch_um)[len(thick) :]
     seen = [level_along(centre, (shaft.path + 0.5) * (fine.pitch_um / centre_um) - 0.5) for shaft in thin]
-    narrow = [shaft.half_width * fine.pitch_um <= THINNEST_UM for shaft in thin]
+    # where the network is sure of no hair, glints are as narrow
+    narrow = [told is not fine and shaft.half_width * fine.pitch_um <= THINNEST_UM for shaft in thin]
     kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and (narrow[i] or seen[i] >= THIN_CENTRE)]
     shafts = thick + [thin[i] for i in kept]
     # as first found: the mix that shows shafts best may turn whole fields about, root for tip

@@ -35,7 +35,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "12"
+VERSION: Final = "13"
 """Changes whenever the same image may give another number."""
 
 BAR_EDGE_UM: Final = 40.0
