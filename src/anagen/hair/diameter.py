@@ -109,8 +109,8 @@ ABSORPTIONS_PER_UM = np.geomspace(0.0075, 0.48, 13)
 HAIR_TO_HAIR = 0.15
 """Spread of log absorption between the hairs of one head: own choice."""
 
-SHADOW_STEP = (0.1, 1.2)
-"""A shadow's place is found to a step, its width to a factor."""
+SHADOW_STEP, WIDEST_SHADOW = (0.1, 1.2), 2.0
+"""A shadow's place is found to a step, its width to a factor; neither is more than so many widths of the hair."""
 
 SHADOW_HAIRS, LEAST_SHADOW, SHADOW_Z = 6, 0.005, 4.0
 """Hairs throw a shadow where so many are clear, half of them take at least this much light, and the median (its
@@ -140,6 +140,9 @@ UNKNOWN_BLUR = (math.log(2.0), 1.5)
 MODEL_FLOOR = 0.012
 """Relative error left by the model itself (Gaussian blur, round hairs): set so that the intervals cover on the two
 renderers of `benchmarks/hair_diameter.py`; not yet confirmed on another."""
+
+ROUNDING = 12**-0.5 / 255
+"""Standard deviation of grey values rounded to 8 bits: no image has less noise."""
 
 TABLE_SIZE = 128
 
@@ -711,11 +714,11 @@ def _find_shadow(
             *(replace(best, place=best.place + move) for move in (-aside, aside)),
             *(replace(best, width=best.width * factor) for factor in (1 / wider, wider)),
         )
-        moved = min((best, *near), key=look)
+        moved = min((best, *(one for one in near if max(one.place, one.width) <= WIDEST_SHADOW)), key=look)
         best, step = moved, step if moved != best else step // 2
     fits = tried[best][1]
     depth, scatter = _middle([fit.shadow for trace in fits.values() if (fit := trace.fit) is not None])
-    best = replace(best, depth=depth, depth_sd=math.hypot(scatter, SHADOW_SPREAD * depth))
+    best = replace(best, depth=depth, depth_sd=max(math.hypot(scatter, SHADOW_SPREAD * depth), LEAST_SHADOW))
     return replace(prior, shadow=best), fits
 
 
@@ -889,7 +892,7 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
     known_blur = prior.sd[1] < UNKNOWN_BLUR[1]
     # what a hair leaves unexplained beyond the others (specks, a neighbour's flank) runs along it and is no noise
     seen = [trace.fit.noise for trace in traces if trace.fit is not None and trace.fit.n_segments_used]
-    typical = float(np.median(seen)) if seen else math.nan
+    typical = max(float(np.median(seen)), ROUNDING) if seen else math.nan
     for k, trace in enumerate(traces):
         fit = trace.fit
         if fit is None or fit.n_segments_used == 0:
