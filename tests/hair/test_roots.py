@@ -66,15 +66,14 @@ def test_where_ends_show_nothing_the_hairs_of_a_unit_part_from_their_roots(seed)
     rng = np.random.default_rng(seed)
     value = cv2.GaussianBlur(rng.standard_normal((700, 700)).astype(np.float32), (0, 0), 8)
     value *= 0.2 / value.std()
-    paths, turned = [], []
+    paths = []
     for cell in range(16):
         root = (np.array(divmod(cell, 4)) + np.array([0.4, 0.5])) * 160
         for lean in (-0.08, 0.08):
             way = lean + rng.normal(0, 0.05)
             path = root + [0, 60 * lean] + np.arange(100.0)[:, None] * [np.cos(way), np.sin(way)]
             cv2.polylines(value, [np.rint(path[:, ::-1]).astype(np.int32)], isClosed=False, color=0.6, thickness=10)
-            turned.append(rng.random() < 0.5)
-            paths.append(path[::-1] if turned[-1] else path)
+            paths.append(path[::-1] if rng.random() < 0.5 else path)
     blank = np.zeros((700, 700, 3), dtype=np.uint8)
     found = root_first(Contrast(value, value, blank, 5.0, 1.0, "dark", 10.0), paths)
     assert all(path[0, 0] < path[-1, 0] for path in found)

@@ -493,6 +493,7 @@ def _fit(starts, t, y, n, shape, prior_mean, prior_weight, light, glare, shadow,
     """Levenberg-Marquardt with the segments' own parameters eliminated."""
     gamma, slope_sd, shares = light
     n_segments = len(starts) - 1
+    # a shadow without a glare line: the line's height has no derivative and stays 0
     n_local = 6 if shadow[0] != 0.0 else 5 if glare else 4
     n_global = 7 if glare else 4
     reach = 0.0

@@ -142,7 +142,7 @@ MODEL_FLOOR = 0.012
 renderers of `benchmarks/hair_diameter.py`; not yet confirmed on another."""
 
 ROUNDING = 12**-0.5 / 255
-"""Standard deviation of grey values rounded to 8 bits: no image has less noise."""
+"""Standard deviation of grey values rounded to 8 bits: less noise than that makes no hair unusual."""
 
 TABLE_SIZE = 128
 
@@ -725,10 +725,10 @@ def _find_shadow(
 def _look_for_shadows(binned: list[Strip], hairs: dict[int, _Trace], prior: _Prior) -> Shadow | None:
     """Say whether most hairs have darker skin on one side, by about as much; its spots lie on either, or are bright.
 
-    Looked at under the first transfer curve; under the other it is the same.
+    `hairs` are fitted under the first transfer curve, and so are their shadows; under the other it is the same.
     """
-    plain = [_fit(binned[k], trace, prior) for k, trace in hairs.items()]
-    shaded = [_shadow(binned[k], trace, prior) for k, trace in zip(hairs, plain, strict=True)]
+    plain = list(hairs.values())
+    shaded = [_shadow(binned[k], trace, prior) for k, trace in hairs.items()]
     depth = [fit.shadow for trace in shaded if (fit := trace.fit) is not None and fit.n_segments_used]
     # a halo, dark on both sides, is not worth a vote
     if len(depth) < SHADOW_HAIRS or not float(np.nanmedian(_costs(plain) - _costs(shaded))) > ONE_VOTE:

@@ -28,6 +28,10 @@ AGREE: Final = (1.0, 3.0)
 """How far the mean of what the ends show must lie above 0, in standard errors, to be chance, and to be taken as it is:
 6 to 16 in real fields, 1.4 to 10 in synthetic ones, -1 to 2.3 where nothing but the V of a unit tells the root."""
 
+LEAST_TOLD: Final = 0.1
+FEWEST: Final = 10
+"""What the ends then count for at least, as a lone hair has no fan; fewer hairs do not tell whether ends agree."""
+
 BEYOND_UM: Final = 200.0
 BEYOND_SHARE: Final = 0.6
 NO_REACH_UM: Final = 20.0
@@ -69,8 +73,8 @@ def root_first(fine: Contrast, paths: list[np.ndarray]) -> list[np.ndarray]:
     told = np.where(flip, -evidence, evidence)
     agree = float(told.mean()) * math.sqrt(len(told)) / max(float(told.std()), 1e-9)
     low, high = AGREE
-    if agree < high:
-        evidence *= max(agree - low, 0.0) / (high - low)
+    if len(told) >= FEWEST and agree < high:
+        evidence *= max((agree - low) / (high - low), LEAST_TOLD)
         flip = orient_paths(paths, evidence + fan, near_px=near_px)
     return [path[::-1] if turn else path for path, turn in zip(paths, flip, strict=True)]
 
