@@ -80,6 +80,7 @@ def measure_photos(
     files: Sequence[Path],
     *,
     um_per_px: float,
+    gamma: float | None,
     region: Region | None,
     overlay_folder: Path | None,
     progress: Progress,
@@ -88,6 +89,7 @@ def measure_photos(
     return measure_hair.measure_photos(
         files,
         um_per_px=um_per_px,
+        gamma=gamma,
         region=region,
         overlay_folder=overlay_folder,
         read_image=read_image,

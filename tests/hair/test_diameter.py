@@ -7,6 +7,7 @@ from tests.hair.bars import bar_field
 
 from anagen.errors import InputError
 from anagen.hair.diameter import fit_diameters
+from anagen.hair.first_width import LUMA, choose_channel
 from anagen.synthetic.scalp import grow_scalp, photograph_scalp
 
 UM = 5.0
@@ -27,6 +28,34 @@ def test_recovers_planted_diameters(plain):
     assert np.mean(np.abs(error) < 1.96 * fit.diameter_sd_um[wide]) > 0.9
     assert fit.blur_sigma_px == pytest.approx(math.hypot(1.5, 12**-0.5), rel=0.02)
     assert fit.gamma == 1.0
+
+
+def test_a_transfer_curve_that_is_known_is_used_as_given():
+    field = bar_field(np.random.default_rng(3), sigma_px=1.5, noise=0.01, um_per_px=UM, gamma=1.8)
+    fit = fit_diameters(field.image, field.paths, um_per_px=UM, gamma=1.8)
+    error = (fit.diameter_um - field.diameter_um)[field.diameter_um >= 30]
+    assert fit.gamma == 1.8
+    assert abs(error.mean()) < 1.0
+    assert error.std() < 1.0
+    linear = fit_diameters(field.image, field.paths, um_per_px=UM, gamma=1.0)
+    assert np.nanmedian(linear.diameter_um - fit.diameter_um) < -1.0
+
+
+def test_a_colour_is_looked_at_only_where_luma_shows_the_hairs_badly():
+    assert _channel(luma=80, blue=120) == pytest.approx(LUMA / 255)
+    assert _channel(luma=4, blue=120) == pytest.approx([0, 0, 1 / 255])
+
+
+def _channel(*, luma, blue):
+    """Weights chosen for one kind of hair, so much darker than grey skin in luma and in blue; its red is its green."""
+    rest = (luma - 0.114 * blue) / 0.886
+    hair, skin = np.array([170 - rest, 170 - rest, 170 - blue]), np.full(3, 170.0)
+    image = np.tile(skin, (170, 200, 1)) + np.random.default_rng(8).normal(0, 4, (170, 200, 1))
+    image[30:38, 10:190] = image[80:88, 10:190] = image[130:138, 10:190] = hair
+    cols = np.arange(10.0, 190.0)
+    points = np.concatenate([np.stack([np.full(180, row), cols], axis=1) for row in (33.5, 83.5, 133.5)])
+    steps = np.array([[0, 179], [179, 358], [358, 537]])
+    return choose_channel(np.clip(image, 0, 255).astype(np.uint8), points, np.array([0, 179, 358, 537]), steps, UM)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +191,8 @@ def test_no_hairs_give_no_diameters(plain):
 def test_refuses_impossible_input(plain):
     with pytest.raises(InputError, match="um_per_px must be above 0, got 0"):
         fit_diameters(plain.image, plain.paths, um_per_px=0)
+    with pytest.raises(InputError, match=r"gamma must be 1 to 3, got 0\.45: 1 for a camera"):
+        fit_diameters(plain.image, plain.paths, um_per_px=1, gamma=0.45)
     with pytest.raises(InputError, match="image must be uint8"):
         fit_diameters(np.zeros((4, 4, 4)), plain.paths, um_per_px=1)
     with pytest.raises(InputError, match="leave more of the hair"):

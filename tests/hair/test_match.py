@@ -83,6 +83,14 @@ def test_thickening_needs_more_than_its_error(roots):
     assert all(pair.state == "persisted" for pair in match_visits(before, before).pairs)
 
 
+def test_visits_read_under_two_transfer_curves_are_flagged(roots):
+    before, after = (see(roots, np.random.default_rng(seed))[0] for seed in (6, 7))
+    linear, srgb = (replace(field, gamma=gamma) for field, gamma in ((before, 1.0), (after, 2.2)))
+    assert [flag.code for flag in match_visits(linear, srgb).flags] == ["transfer-curves-differ"]
+    assert match_visits(linear, replace(after, gamma=1.0)).flags == ()
+    assert match_visits(before, srgb).flags == ()  # not known of one
+
+
 def test_refuses_another_site(roots):
     for seed in range(12):
         rng = np.random.default_rng(seed)

@@ -166,8 +166,19 @@ def test_a_hair_that_the_frame_cuts_off_its_root_is_not_counted(detector):
     assert found.n_hairs <= planted.sum()
 
 
+def test_the_record_says_whose_the_transfer_curve_is():
+    rng = np.random.default_rng(12)
+    photo = photograph_scalp(grow_scalp(rng, width_mm=3, height_mm=3), rng, shape=(500, 500))
+    told, known = (measure_hairs(photo.image, um_per_px=5.0, gamma=gamma) for gamma in (None, 1.2))
+    assert (told.gamma, told.gamma_source) == (1.0, "estimated")
+    assert (known.gamma, known.gamma_source) == (1.2, "given")
+    assert known.n_hairs == told.n_hairs
+
+
 def test_refuses_what_is_no_rgb_image():
     with pytest.raises(InputError, match="convert it to RGB"):
         measure_hairs(np.zeros((10, 10)), um_per_px=5.0)
+    with pytest.raises(InputError, match="gamma must be 1 to 3, got 22"):
+        measure_hairs(np.zeros((10, 10, 3), dtype=np.uint8), um_per_px=5.0, gamma=22)
     with pytest.raises(InputError, match="um_per_px must be above 0, got 0"):
         measure_hairs(np.zeros((10, 10, 3), dtype=np.uint8), um_per_px=0)

@@ -135,6 +135,9 @@ SPOILT = {
         EVENTS.replace("outcome", "outcome,ended_on").replace("recovered", "recovered,2026-01-01"),
         2, "ended_on", "before the onset",
     ),
+    "gamma": Spoilt(
+        "images", IMAGES, IMAGES.replace("taken_on", "gamma").replace("2026-01-05", "22"), 2, "gamma", "must be 1 to 3"
+    ),
     "region": Spoilt(
         "images", IMAGES, IMAGES.replace("taken_on", "region").replace("2026-01-05", "circle"), 2, "region", "circle:"
     ),
@@ -325,11 +328,13 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path):
 
 
 def test_regions_and_masks_travel_with_the_image(tmp_path: Path):
-    images = IMAGES.replace("taken_on", "taken_on,region,mask").replace("01-05", '01-05,"circle:5,6,4",P02_0.png')
+    columns = IMAGES.replace("taken_on", "taken_on,region,mask,gamma")
+    images = columns.replace("01-05", '01-05,"circle:5,6,4",P02_0.png,2.2')
     study = read(write_study(tmp_path, images=images)).study
     assert study is not None
     assert study.images[0].region == Region.circle(5, 6, 4)
     assert study.images[0].mask == "images/P02_0.png"
+    assert study.images[0].gamma == 2.2
 
 
 def test_in_a_split_scalp_study_the_site_gives_the_arm(tmp_path: Path):

@@ -21,6 +21,9 @@ from anagen.workflows.measure_hair import PhotoResult
 def hair(
     images: Annotated[list[Path], typer.Argument(help="Photographs: JPEG, PNG, TIFF, BMP or HEIC.")],
     um_per_px: Annotated[float, typer.Option(help="Scale, micrometres per pixel.")],
+    gamma: Annotated[
+        float | None, typer.Option(help="Transfer curve of the camera, 1 (linear) to 3; sRGB is 2.2. Else estimated.")
+    ] = None,
     region: Annotated[str | None, typer.Option(help="Where hairs count, e.g. circle:row,col,radius in pixels.")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Folder for pictures with the hairs drawn on.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
@@ -31,6 +34,7 @@ def hair(
     results = measure_photos(
         images,
         um_per_px=um_per_px,
+        gamma=gamma,
         region=None if region is None else parse_region(region),
         overlay_folder=overlay,
         progress=StderrProgress(),

@@ -66,6 +66,9 @@ WIDEST_UM = 150.0
 GAMMAS = (1.0, 2.2)
 """Candidates for an image's transfer curve: linear, or like sRGB."""
 
+LEAST_GAMMA, MOST_GAMMA = 1.0, 3.0
+"""What may be given."""
+
 LOST = 50.0
 """A hair whose likelihood falls by more (twice its logarithm) where the absorption is held has lost its way."""
 
@@ -248,6 +251,7 @@ def fit_diameters(
     *,
     um_per_px: float,
     blur_sigma_px: float | None = None,
+    gamma: float | None = None,
     root_fraction: float = ROOT_FRACTION,
     tip_fraction: float = TIP_FRACTION,
 ) -> DiameterFit:
@@ -270,6 +274,9 @@ def fit_diameters(
         Scale, above 0.
     blur_sigma_px : float, optional
         The image's blur including the pixel, when known from a phantom; estimated if left out.
+    gamma : float, optional
+        The camera's transfer curve, when known: light is the grey value to this power, 1 to 3. Chosen among `GAMMAS`
+        if left out.
     root_fraction, tip_fraction : float
         Parts of the length that are left out.
 
@@ -280,7 +287,7 @@ def fit_diameters(
     Raises
     ------
     InputError
-        For an image of another shape, a scale that is not above 0, fractions that leave nothing.
+        For an image of another shape, a scale not above 0, a gamma outside 1 to 3, fractions that leave nothing.
 
     References
     ----------
@@ -288,22 +295,24 @@ def fit_diameters(
     """
     pixels = _to_channels(image)
     _check(um_per_px, root_fraction, tip_fraction)
+    check_gamma(gamma)
+    prior = _before_seeing(um_per_px, GAMMAS[0] if gamma is None else gamma)
     if len(paths_px) == 0:
-        return _collect([], _Prior(np.full(N_SHAPE, np.nan), np.full(N_SHAPE, np.nan), 1.0, 1.0, um_per_px), um_per_px)
+        return _collect([], replace(prior, mean=np.full(N_SHAPE, np.nan), sd=np.full(N_SHAPE, np.nan)), um_per_px)
     lines = _lay_lines(paths_px, um_per_px, root_fraction, tip_fraction)
     reach = REACH_UM / um_per_px
     weights = choose_channel(pixels, lines.points, lines.first_step, lines.steps, um_per_px)
     strips = _Strips(gather_pixels(pixels, weights, lines.points, lines.first_step, reach), lines, reach, um_per_px)
     look = look_first(strips.pixels, lines.steps, um_per_px, reach)
     strips.shift(look.shift_um / um_per_px)
-    prior = _before_seeing(um_per_px)
     traces = [
         _begin(width, prior, um_per_px, glare=bool(glare))
         for width, glare in zip(look.width_um, look.glare, strict=True)
     ]
     prior = _align(strips, traces, prior)
     one_colour = pixels.shape[2] == 3 and int(np.count_nonzero(weights)) == 1
-    prior = _learn(strips, traces, prior, blur_sigma_px, COLOUR_CHANCE if one_colour else 0.0)
+    curves = GAMMAS if gamma is None else (gamma,)
+    prior = _learn(strips, traces, prior, blur_sigma_px, curves, COLOUR_CHANCE if one_colour else 0.0)
     _settle(strips, traces, prior)
     return _collect(traces, prior, um_per_px)
 
@@ -315,6 +324,15 @@ def _check(um_per_px: float, root_fraction: float, tip_fraction: float) -> None:
         raise InputError(
             f"root_fraction and tip_fraction must be at least 0 and add to less than 0.9, got {root_fraction} and "
             f"{tip_fraction}: leave more of the hair to measure"
+        )
+
+
+def check_gamma(gamma: float | None) -> None:
+    """Raise unless it is None or an exponent that cameras have."""
+    if gamma is not None and not LEAST_GAMMA <= gamma <= MOST_GAMMA:
+        raise InputError(
+            f"gamma must be {LEAST_GAMMA:g} to {MOST_GAMMA:g}, got {gamma}: 1 for a camera whose grey values are "
+            "proportional to light, 2.2 for sRGB as most cameras write it; leave it out where nobody knows"
         )
 
 
@@ -434,12 +452,12 @@ class _Strips:
         )  # fmt: skip
 
 
-def _before_seeing(um_per_px: float) -> _Prior:
+def _before_seeing(um_per_px: float, gamma: float) -> _Prior:
     glare = (GLARE_PLACE, GLARE_LOG_WIDTH, GLARE_SOFTNESS)
     log_blur, log_absorption = math.log(START_BLUR_UM / um_per_px), math.log(ABSORPTION_PER_UM * um_per_px)
     mean = np.array([0.0, log_blur, log_absorption, SHADE, *(of[0] for of in glare)])
     sd = np.array([math.inf, 0.8, ABSORPTION_SPREAD, SHADE_SPREAD, *(of[1] for of in glare)])
-    return _Prior(mean, sd, 1.0, SLOPE_PER_UM * um_per_px, um_per_px)
+    return _Prior(mean, sd, gamma, SLOPE_PER_UM * um_per_px, um_per_px)
 
 
 def _begin(width_um: float, prior: _Prior, um_per_px: float, *, glare: bool) -> _Trace:
@@ -489,9 +507,10 @@ def _align(strips: _Strips, traces: list[_Trace], prior: _Prior) -> _Prior:
 
 
 def _learn(
-    strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: float | None, least_chance: float
-) -> _Prior:
-    """Fit every hair freely; learn what the clearest have in common, under either transfer curve.
+    strips: _Strips, traces: list[_Trace], prior: _Prior, blur_sigma_px: float | None, curves: tuple[float, ...],
+    least_chance: float,
+) -> _Prior:  # fmt: skip
+    """Fit every hair freely; learn what the clearest have in common, under either transfer curve or the one given.
 
     The curve of the higher total likelihood is kept. The chance of the other one comes from the scatter between hairs
     of the difference in likelihood (Vuong 1989, Econometrica 57:307, eq. 5.1).
@@ -512,23 +531,11 @@ def _learn(
     if not clear:
         return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
     few = sorted(clear, key=strips.has_neighbour)[:HALO_HAIRS]
-    begun = [_begin_under(gamma, binned, {k: traces[k] for k in clear}, few, free, inflation) for gamma in GAMMAS]
-    ahead = float(np.nansum(np.clip(begun[1].cost - begun[0].cost, -ONE_VOTE, ONE_VOTE)))
-    # the absorption is the dearest part: under a curve that has lost already it need not be known
-    lost = None if abs(ahead) < CERTAIN else int(ahead > 0)
-    views = [view if i == lost else _learn_under(binned, view, inflation) for i, view in enumerate(begun)]
-    excess = views[1].cost - views[0].cost
-    sound = np.isfinite(excess)
-    if not sound.any():
+    begun = [_begin_under(gamma, binned, {k: traces[k] for k in clear}, few, free, inflation) for gamma in curves]
+    view, doubt = _choose_curve(binned, begun, inflation, least_chance)
+    if not np.isfinite(view.cost).any():
         return replace(_with(prior, 1, known_blur or UNKNOWN_BLUR), inflation=inflation)
-    clipped = np.clip(excess[sound], -ONE_VOTE, ONE_VOTE)
-    support = float(clipped.sum())
-    second = support + LINEAR_ODDS < 0
-    # halved: what the model leaves out is common to all hairs
-    z = 0.5 * support / max(math.sqrt(len(clipped)) * float(np.std(clipped)), 1e-9)
-    chance = max(0.5 * math.erfc((-z if second else z) / math.sqrt(2)), least_chance)
-    moved = float(np.median((views[1].log_width - views[0].log_width)[sound]))
-    learnt = views[int(second)].prior
+    learnt = view.prior
     if learnt.shadow:
         for k, trace in enumerate(traces):
             traces[k] = _shadow(binned[k], trace, learnt)
@@ -537,7 +544,7 @@ def _learn(
         _judge_glare(binned, traces, replace(learnt, inflation=inflation))
     if known_blur is not None:
         learnt = _with(learnt, 1, known_blur)
-    return replace(learnt, inflation=inflation, doubt=abs(moved) * math.sqrt(chance))
+    return replace(learnt, inflation=inflation, doubt=doubt)
 
 
 def _with(prior: _Prior, which: int, of: tuple[float, float]) -> _Prior:
@@ -570,6 +577,30 @@ def _begin_under(
         fits = {k: _fit(binned[k], fits[k], free, exactly=segments[k]) for k in segments}
     each = list(fits.values())
     return _View(free, segments, fits, _costs(each), np.array([trace.shape[0] for trace in each]))
+
+
+def _choose_curve(
+    binned: list[Strip], begun: list[_View], inflation: float, least_chance: float
+) -> tuple[_View, float]:
+    """Learn under the likelier transfer curve; and the relative standard uncertainty that the other one leaves."""
+    if len(begun) == 1:
+        return _learn_under(binned, begun[0], inflation), 0.0
+    ahead = float(np.nansum(np.clip(begun[1].cost - begun[0].cost, -ONE_VOTE, ONE_VOTE)))
+    # the absorption is the dearest part: under a curve that has lost already it need not be known
+    lost = None if abs(ahead) < CERTAIN else int(ahead > 0)
+    views = [view if i == lost else _learn_under(binned, view, inflation) for i, view in enumerate(begun)]
+    excess = views[1].cost - views[0].cost
+    sound = np.isfinite(excess)
+    if not sound.any():
+        return replace(views[0], cost=excess), 0.0
+    clipped = np.clip(excess[sound], -ONE_VOTE, ONE_VOTE)
+    support = float(clipped.sum())
+    second = support + LINEAR_ODDS < 0
+    # halved: what the model leaves out is common to all hairs
+    z = 0.5 * support / max(math.sqrt(len(clipped)) * float(np.std(clipped)), 1e-9)
+    chance = max(0.5 * math.erfc((-z if second else z) / math.sqrt(2)), least_chance)
+    moved = float(np.median((views[1].log_width - views[0].log_width)[sound]))
+    return views[int(second)], abs(moved) * math.sqrt(chance)
 
 
 def _shadow(strip: Strip, trace: _Trace, prior: _Prior) -> _Trace:

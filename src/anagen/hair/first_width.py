@@ -34,6 +34,9 @@ CHANNEL_GAIN = 1.3
 """How much better than luma one colour channel must show the hairs to be preferred: it is blurred by chroma subsampling
 and demosaicking."""
 
+CLEAR_IN_LUMA = 2.5
+"""Hair's contrast over what varies beside and in it from which luma is good enough, however much better a colour is."""
+
 SPREAD = 0.5
 """Standard deviation of log width between the hairs of one scalp, as a weak prior: 78 um and 24 um lie 2.4 apart."""
 
@@ -93,7 +96,8 @@ def choose_channel(
     uneven = OWN_SHADE * np.median(own[known] @ candidates.T, axis=0)
     signal = np.median(np.abs(contrast[known] @ candidates.T), axis=0) / np.hypot(noise, uneven)
     best = int(np.argmax(signal))
-    return np.asarray(candidates[best if signal[best] > CHANNEL_GAIN * signal[0] else 0] / white)
+    in_luma = signal[0] >= CLEAR_IN_LUMA or signal[best] <= CHANNEL_GAIN * signal[0]
+    return np.asarray(candidates[0 if in_luma else best] / white)
 
 
 @numba.njit(cache=True)

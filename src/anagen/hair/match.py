@@ -320,7 +320,7 @@ def _report(
         scale=1 / found.warp.scale(),
         residual_um=found.residual_um,
         log10_chance=found.log10_chance,
-        flags=_note_small_overlap(area, before),
+        flags=_note_small_overlap(area, before) + _note_curves(before, after),
         looks=looks,
     )
 
@@ -365,6 +365,21 @@ def _apart(first: np.ndarray, second: np.ndarray) -> float:
     along = np.linspace(0, len(long) - 1, 4 * len(long))
     dense = np.stack([np.interp(along, np.arange(len(long)), long[:, axis]) for axis in (0, 1)], axis=1)
     return float(np.median(np.hypot(*(middle[:, None] - dense[None]).transpose(2, 0, 1)).min(axis=1)))
+
+
+def _note_curves(before: HairMeasurement, after: HairMeasurement) -> tuple[Flag, ...]:
+    """Under another transfer curve every hair of an image is measured thicker, or thinner."""
+    if not abs(before.gamma - after.gamma) > 1e-6:
+        return ()
+    return (
+        Flag(
+            "transfer-curves-differ",
+            "warning",
+            f"diameters were measured under gamma {before.gamma:g} before and {after.gamma:g} after: hairs may seem to "
+            "have thickened or thinned together",
+            "give the camera's gamma (column gamma of images.csv, or --gamma), and photograph with one camera",
+        ),
+    )
 
 
 def _note_small_overlap(area_cm2: float, before: HairMeasurement) -> tuple[Flag, ...]:

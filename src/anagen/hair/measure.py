@@ -13,7 +13,7 @@ from anagen.errors import InputError
 from anagen.hair.contrast import Contrast, hair_contrast
 from anagen.hair.detect_network import detect_with_network
 from anagen.hair.detect_ridges import detect_with_ridges
-from anagen.hair.diameter import fit_diameters
+from anagen.hair.diameter import DiameterFit, check_gamma, fit_diameters
 from anagen.hair.marks import find_marks, paint_over_marks
 from anagen.hair.measurement import Hair, HairMeasurement
 from anagen.hair.quality import (
@@ -35,7 +35,7 @@ from anagen.records import Flag
 from anagen.units import UM2_PER_CM2
 
 ALGORITHM: Final = "hair-trace"
-VERSION: Final = "13"
+VERSION: Final = "14"
 """Changes whenever the same image may give another number."""
 
 BAR_EDGE_UM: Final = 40.0
@@ -51,6 +51,7 @@ def measure_hairs(
     um_per_px: float,
     region: Region | None = None,
     scale_source: str = "given",
+    gamma: float | None = None,
     detector: Detector = "network",
 ) -> HairMeasurement:
     """Find, trace and measure the hairs whose root lies in a region.
@@ -66,6 +67,9 @@ def measure_hairs(
         are part of neither.
     scale_source : str
         ``given``, ``ruler`` or ``metadata``: kept in the record.
+    gamma : float or None
+        The camera's transfer curve: light is the grey value to this power, 1 to 3 (2.2 for sRGB). None where nobody
+        knows: it is then told by the image's wide hairs, and its doubt is part of every diameter's.
     detector : {"network", "ridges"}
         ``network`` follows the middles of hairs in the picture that this package's small learned network makes of
         the image, in which touching hairs are apart; ``ridges`` follows the contrast itself, without anything learned.
@@ -78,9 +82,10 @@ def measure_hairs(
     Raises
     ------
     InputError
-        When the image is not RGB of 8 bits, or the scale is not a positive number.
+        When the image is not RGB of 8 bits, the scale is not a positive number, or the gamma not within 1 to 3.
     """
     _check(image, um_per_px)
+    check_gamma(gamma)
     marks = find_marks(image)
     bars = marks.covered
     inside = region.to_mask(image.shape[:2]) if region is not None else None
@@ -115,27 +120,33 @@ def measure_hairs(
         flags.append(flag_long(fine.value, len(found.paths), len(found.rootless)))
     if any(flag.severity == "refused" for flag in flags):
         return dataclasses.replace(blank, flags=tuple(flags))
-    hairs, fitted_blur_px = _to_hairs(image, found, fine, region, bars)
+    hairs, fit = _to_hairs(image, found, fine, region, bars, gamma)
     if hairs:
         flags += flag_clarity(fine.clarity)
     else:
         found_none = "no hair was found in the region, and none of the skin's own colour would be"
         flags.append(Flag("no-hair", "warning", found_none, "check the scale and the focus"))
-    blur_px = fitted_blur_px if math.isfinite(fitted_blur_px) else blur_um / um_per_px
-    return form_units(dataclasses.replace(blank, hairs=hairs, blur_sigma_px=blur_px, flags=tuple(flags)))
+    measured = dataclasses.replace(
+        blank,
+        hairs=hairs,
+        blur_sigma_px=fit.blur_sigma_px if math.isfinite(fit.blur_sigma_px) else blur_um / um_per_px,
+        gamma=fit.gamma if hairs else math.nan,
+        gamma_source="estimated" if gamma is None else "given",
+        flags=tuple(flags),
+    )
+    return form_units(measured)
 
 
 def _to_hairs(
-    image: np.ndarray, found: Detection, fine: Contrast, region: Region | None, bars: np.ndarray | None
-) -> tuple[tuple[Hair, ...], float]:
-    """Hairs root first, in the caller's pixels, whose root lies in the region, from top to bottom; and their blur."""
-    if not found.paths:
-        return (), math.nan
+    image: np.ndarray, found: Detection, fine: Contrast, region: Region | None, bars: np.ndarray | None,
+    gamma: float | None,
+) -> tuple[tuple[Hair, ...], DiameterFit]:  # fmt: skip
+    """Hairs root first, in the caller's pixels, whose root lies in the region, from top to bottom; and their fit."""
     paths = [fine.to_image(path) for path in found.paths]
     um_per_px = fine.pitch_um / fine.px_per_px
     # every hair of the image goes in, so that the flanks a neighbour hides are left out
     others = [fine.to_image(path) for path in found.rootless or ()]
-    fit = fit_diameters(image, paths + others, um_per_px=um_per_px)
+    fit = fit_diameters(image, paths + others, um_per_px=um_per_px, gamma=gamma)
     # a hair that the frame cuts may be traced to a root beyond it: that root lies in no region of this image
     frame = Region.rectangle(-0.5, -0.5, image.shape[0] - 0.5, image.shape[1] - 0.5)
     where = [frame] if region is None else [frame, region]
@@ -159,7 +170,7 @@ def _to_hairs(
         )
         for number, i in enumerate(order, start=1)
     )
-    return hairs, fit.blur_sigma_px
+    return hairs, fit
 
 
 def _mean_along(mask: np.ndarray, path: np.ndarray) -> float:

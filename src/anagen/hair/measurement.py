@@ -78,6 +78,10 @@ class HairMeasurement:
         None for the whole image.
     blur_sigma_px : float
         Standard deviation of the image's own blur; NaN where it could not be estimated.
+    gamma : float
+        Transfer curve under which diameters were measured: light is the grey value to this power. NaN without hairs.
+    gamma_source : str
+        ``given`` or ``estimated``.
     flags : tuple of Flag
         What a reader must know; one of severity ``refused`` means that the field could not be counted.
     """
@@ -89,6 +93,8 @@ class HairMeasurement:
     region: Region | None = None
     scale_source: str = "given"
     blur_sigma_px: float = math.nan
+    gamma: float = math.nan
+    gamma_source: str = "estimated"
     flags: tuple[Flag, ...] = field(default_factory=tuple)
 
     @property

@@ -88,6 +88,8 @@ class ScalpImage:
         Path inside the study folder of a black and white image of the same size: hairs count where it is white.
     arm : str or None
         Arm of the scalp site in a split-scalp study, else the participant's.
+    gamma : float or None
+        Transfer curve of the camera, 1 to 3; None where nobody knows.
     days_outside_window : int
         0 inside; below 0 that many days early, above 0 late.
     """
@@ -103,6 +105,7 @@ class ScalpImage:
     region: Region | None = None
     mask: str | None = None
     arm: str | None = None
+    gamma: float | None = None
     days_outside_window: int = 0
 
 

@@ -57,7 +57,7 @@ COLUMNS: Final[Mapping[str, Columns]] = {
     ),
     "images.csv": Columns(
         ("participant", "visit", "file", "um_per_px"),
-        ("scalp_site", "replicate", "taken_on", "region", "mask", "note"),
+        ("scalp_site", "replicate", "taken_on", "region", "mask", "gamma", "note"),
     ),
     "lots.csv": Columns(
         ("lot",),
@@ -224,6 +224,7 @@ def images_of(table: RawTable, context: Context) -> tuple[ScalpImage, ...]:
             key = (participant, visit, site, replicate)
             seen.check(row, None, key, "this participant, visit, scalp site and replicate stand in the table twice")
         um_per_px = _scale(row)
+        gamma = row.number("gamma", unit="", low=1, high=3, required=False, example="2.2")
         taken_on = row.date("taken_on")
         region = row.parsed("region", parse_region)
         arm = _arm_of_row(row, participant, site, context)
@@ -238,7 +239,7 @@ def images_of(table: RawTable, context: Context) -> tuple[ScalpImage, ...]:
         images.append(
             ScalpImage(
                 participant, visit, file, um_per_px, row.raw.number, site, replicate, taken_on,
-                region if isinstance(region, Region) else None, mask, arm,
+                region if isinstance(region, Region) else None, mask, arm, gamma,
             )
         )  # fmt: skip
     return tuple(images)

@@ -66,7 +66,7 @@ def list_image_tasks(study: Study, hash_file: HashFile) -> list[MeasureTask]:
     """List what to measure for each row of images.csv, in its order."""
     tasks = []
     for image in study.images:
-        parameters = {"um_per_px": image.um_per_px, "region": to_json(image.region)}
+        parameters = {"um_per_px": image.um_per_px, "gamma": image.gamma, "region": to_json(image.region)}
         mask = study.folder / image.mask if image.mask else None
         if mask is not None:
             parameters["mask_sha256"] = hash_file(mask)

@@ -128,7 +128,7 @@ def _measure_image(task: MeasureTask, read_image: ReadImage) -> HairMeasurement:
                 f"{pixels.shape[0]} x {pixels.shape[1]}: draw the mask on the image itself"
             )
         region = join_region_and_mask(region, mask)
-    return measure_hairs(pixels, um_per_px=parameters["um_per_px"], region=region)
+    return measure_hairs(pixels, um_per_px=parameters["um_per_px"], gamma=parameters["gamma"], region=region)
 
 
 def _one_line(task: MeasureTask, error: AnagenError) -> str:

@@ -40,6 +40,7 @@ def measure_photos(
     files: Sequence[Path],
     *,
     um_per_px: float,
+    gamma: float | None,
     region: Region | None,
     overlay_folder: Path | None,
     read_image: ReadImage,
@@ -54,6 +55,8 @@ def measure_photos(
         Photographs.
     um_per_px : float
         Scale of all of them, above 0.
+    gamma : float or None
+        Transfer curve of all of them, as `measure_hairs` takes it.
     region : Region or None
         Where hairs count; None for everywhere.
     overlay_folder : Path or None
@@ -65,7 +68,7 @@ def measure_photos(
     progress.start("Measuring", len(files))
     try:
         for file in files:
-            results.append(_measure_photo(file, um_per_px, region, overlay_folder, read_image, write_image))
+            results.append(_measure_photo(file, um_per_px, gamma, region, overlay_folder, read_image, write_image))
             progress.step()
     finally:
         progress.finish()
@@ -75,6 +78,7 @@ def measure_photos(
 def _measure_photo(
     file: Path,
     um_per_px: float,
+    gamma: float | None,
     region: Region | None,
     overlay_folder: Path | None,
     read_image: ReadImage,
@@ -82,7 +86,7 @@ def _measure_photo(
 ) -> PhotoResult:
     try:
         pixels = read_image(file).pixels
-        hairs = measure_hairs(pixels, um_per_px=um_per_px, region=region)
+        hairs = measure_hairs(pixels, um_per_px=um_per_px, gamma=gamma, region=region)
         if overlay_folder is None:
             return PhotoResult(file, hairs)
         overlay_folder.mkdir(parents=True, exist_ok=True)
