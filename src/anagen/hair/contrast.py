@@ -208,7 +208,7 @@ def teach_contrast(fine: Contrast, centre: np.ndarray) -> Contrast:
     Returns
     -------
     Contrast
-        `value` is `OVERALL` on the middle of a usual hair; the rest is as in `fine`.
+        `value` is `OVERALL` on the middle of a usual hair, `clarity` is this mix's; the rest is as in `fine`.
     """
     channels = cv2.split(fine.work)
     apart = cv2.merge([over_skin(channel, fine.pitch_um) for channel in channels])
@@ -218,7 +218,8 @@ def teach_contrast(fine: Contrast, centre: np.ndarray) -> Contrast:
     skin = soft[cv2.dilate(seen, np.ones((5, 5), dtype=np.uint8)) <= NO_CENTRE]
     if len(hair) < LEAST_SURE or len(skin) < LEAST_SURE:
         return fine
-    spread = np.cov(skin.T) + FINE_NOISE * _noise_covariance(apart) + 1e-6 * np.eye(3)
+    noise = FINE_NOISE * _noise_covariance(apart)
+    spread = np.cov(skin.T) + noise + 1e-6 * np.eye(3)
     weights = np.linalg.solve(spread, hair.mean(axis=0) - skin.mean(axis=0))
     usual = float(np.median(hair @ weights))
     if usual <= 0:
@@ -226,7 +227,8 @@ def teach_contrast(fine: Contrast, centre: np.ndarray) -> Contrast:
     mixed = np.clip(cv2.transform(apart, weights[None] * (OVERALL / usual)), -OVERALL, 1)
     # where a channel is saturated its mix with the others means nothing
     saturated = cv2.max(cv2.max(*channels[:2]), channels[2]) >= SATURATED
-    return dataclasses.replace(fine, value=np.where(saturated, np.float32(0), mixed))
+    value = np.where(saturated, np.float32(0), mixed)
+    return dataclasses.replace(fine, value=value, clarity=_clarity(soft @ weights, float(weights @ noise @ weights)))
 
 
 def _clearest_mix(apart: np.ndarray, pitch_um: float, least: float) -> tuple[np.ndarray | None, float]:

@@ -102,7 +102,8 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     # as first found: the mix that shows shafts best may turn whole fields about, root for tip
     paths = root_first(fine, [shaft.path for shaft in shafts])
     paths = reach_roots(told.value, paths, [shaft.half_width for shaft in shafts], fine.pitch_um)
-    return Detection(shafts, paths, np.concatenate([confidence, sure[kept]]))
+    clarity = 0.0 if told is fine else told.clarity
+    return Detection(shafts, paths, np.concatenate([confidence, sure[kept]]), clarity=clarity)
 
 
 def _trace_faint(centre: np.ndarray, contrast: np.ndarray, pitch_um: float, strong: list[Shaft]) -> list[Shaft]:

@@ -122,7 +122,7 @@ def measure_hairs(
         return dataclasses.replace(blank, flags=tuple(flags))
     hairs, fit = _to_hairs(image, found, fine, region, bars, gamma)
     if hairs:
-        flags += flag_clarity(fine.clarity)
+        flags += flag_clarity(max(fine.clarity, found.clarity))
     else:
         found_none = "no hair was found in the region, and none of the skin's own colour would be"
         flags.append(Flag("no-hair", "warning", found_none, "check the scale and the focus"))

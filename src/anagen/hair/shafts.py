@@ -58,12 +58,15 @@ class Detection:
         How sure each is one hair, 0 to 1.
     rootless : tuple of ndarray or None
         Centre lines of long hairs of which no root is seen: not counted, but they lie over others. None for short hair.
+    clarity : float
+        `Contrast.clarity` of the mix of channels that the hairs themselves taught; 0 where none did.
     """
 
     shafts: list[Shaft]
     paths: list[np.ndarray]
     confidence: np.ndarray
     rootless: tuple[np.ndarray, ...] | None = None
+    clarity: float = 0.0
 
 
 def measure_shafts(
