@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +80,10 @@ DRAWN: dict[str, Cylinders] = {
     "fair cylinders on fair skin": Cylinders(
         hair=(0.45, 0.30, 0.14), absorption_per_um=(0.02, 0.03, 0.05), skin=(0.80, 0.60, 0.50), glare=0.15
     ),
+    "flat opaque bars, linear camera": Cylinders(absorption_per_um=(2.0, 2.0, 2.0), gamma=1.0, jpeg_quality=None),
+    "brown cylinders, sRGB": Cylinders(hair=(0.10, 0.06, 0.03), absorption_per_um=(0.016, 0.026, 0.050), glare=0.1),
 }
+"""The last one's absorption is that of brown hair's melanin in a shaft of 70 um (d'Eon et al. 2011, CGF 30:1181)."""
 
 
 def main() -> None:
@@ -91,11 +95,21 @@ def main() -> None:
     print(f"seeds {seeds[0]} to {seeds[-1]}; hairs >= 30 um and >= 4 px; error in um")
     print("field | n | bias | sd | beyond 15 um | bias, sd without | covered | mean sd given | unresolved | ms a hair")
     measure(_planted(seeds[0], *FIELDS["black on III"]))
-    for name, (grow, photo) in FIELDS.items():
-        report(name, [measure(_planted(seed, grow, photo)) for seed in seeds])
-    report("black on III, paths good to 2 px", [measure(_roughen(_planted(seed, {}, {}), seed)) for seed in seeds])
+    every = [
+        report(name, [measure(_planted(seed, grow, photo)) for seed in seeds]) for name, (grow, photo) in FIELDS.items()
+    ]
+    every.append(
+        report("black on III, paths good to 2 px", [measure(_roughen(_planted(seed, {}, {}), seed)) for seed in seeds])
+    )
+    report("all photographs of the scalp", [row for rows in every for row in rows])
     for name, how in DRAWN.items():
         report(name, [measure(draw_cylinders(np.random.default_rng(seed), how)) for seed in seeds])
+    told = functools.partial(fit_diameters, gamma=2.2)
+    how = DRAWN["brown cylinders, sRGB"]
+    report(
+        "the same, told that gamma is 2.2",
+        [measure(draw_cylinders(np.random.default_rng(seed), how), told) for seed in seeds],
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +141,7 @@ def measure(field: Field, fit: Callable[..., Any] = fit_diameters) -> Measured:
     )
 
 
-def report(name: str, rows: list[Measured]) -> None:
+def report(name: str, rows: list[Measured]) -> list[Measured]:
     e, s = (np.concatenate([getattr(row, key) for row in rows]) for key in ("error_um", "sd_um"))
     ok = np.isfinite(e)
     gross = np.abs(e[ok]) > 15
@@ -139,6 +153,7 @@ def report(name: str, rows: list[Measured]) -> None:
         f" {100 * np.mean(~ok):4.1f} % | {np.mean([row.ms_per_hair for row in rows]):4.1f}",
         flush=True,
     )
+    return rows
 
 
 def _planted(seed: int, grow: dict[str, Any], photo: dict[str, Any]) -> Field:
