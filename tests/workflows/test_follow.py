@@ -1,6 +1,7 @@
 """The same hairs from visit to visit, kept in the store and put beside the counts."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from anagen.records import Provenance
 from anagen.study.protocol import Outcome
 from anagen.study.records import ScalpImage
 from anagen.workflows.collect import MeasuredImage
-from anagen.workflows.follow import changes_by_participant, follow_hairs
+from anagen.workflows.follow import changes_by_participant, follow_hairs, note_curves
 
 DENSITY = Outcome(
     name="density", kind="density", unit="hairs/cm2", baseline="baseline", visits=("week 12",), primary=True
@@ -46,6 +47,21 @@ def test_counts_what_was_lost_and_new_once():
     assert len(store.kept) == 1
     follow(images, store)
     assert len(store.kept) == 1
+
+
+def test_pairs_read_under_two_transfer_curves_are_counted():
+    roots = np.random.default_rng(6).uniform([400, 400], [5000, 5600], (60, 2))
+    people = [(name, roots + 10 * k) for k, name in enumerate(("P1", "P2"))]
+    images = [measured(name, visit, at) for name, at in people for visit in ("baseline", "week 12")]
+    images = [
+        replace(
+            m, hairs=replace(m.hairs, gamma=2.2 if (m.image.participant, m.image.visit) == ("P2", "week 12") else 1.0)
+        )
+        for m in images
+    ]
+    followed = follow(images, MemoryStore())
+    assert [note[:17] for note in note_curves(followed)] == ["in 1 of 2 pairs o"]
+    assert note_curves(followed[:1]) == ()
 
 
 def test_another_site_is_not_followed():

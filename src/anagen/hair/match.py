@@ -41,6 +41,7 @@ LOG_DIAMETER_SD = 0.25
 Z_CHANGED = 2.576
 MIN_CHANGE = 0.10
 """A hair has thickened or thinned when the change is beyond chance at 1 % and at least 10 % of its diameter."""
+CURVES_DIFFER = "transfer-curves-differ"
 
 ERROR_RATE = 0.04
 """Share of hairs that one image misses, and again the share that it invents, where nothing better is known: two human
@@ -373,7 +374,7 @@ def _note_curves(before: HairMeasurement, after: HairMeasurement) -> tuple[Flag,
         return ()
     return (
         Flag(
-            "transfer-curves-differ",
+            CURVES_DIFFER,
             "warning",
             f"diameters were measured under gamma {before.gamma:g} before and {after.gamma:g} after: hairs may seem to "
             "have thickened or thinned together",

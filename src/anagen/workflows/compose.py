@@ -41,7 +41,7 @@ from anagen.workflows.compose_plan import (
     section_estimand,
     section_missing,
 )
-from anagen.workflows.follow import FollowedHairs
+from anagen.workflows.follow import FollowedHairs, note_curves
 from anagen.workflows.results import LotExport, StudyResults, SurveyResults
 
 DESIGN_WORDS = {
@@ -307,7 +307,7 @@ def _section_density(results: StudyResults) -> Section | None:
         followed = _followed_changes(analysis, results.followed)
         if followed.height > 1:
             figures.append(draw_changes(followed, unit=unit, sid=sid, name="waterfall-followed"))
-    notes = list(analysis.notes)
+    notes = [*analysis.notes, *note_curves(results.followed)]
     if results.planted is not None and results.planted.densities.height > 1:
         figures.append(draw_measured_against_planted(results.planted.densities, unit=unit))
         tables["Measured beside planted change from baseline"] = _table_of_planted(results, analysis)

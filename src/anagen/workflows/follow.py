@@ -12,6 +12,7 @@ import numpy as np
 
 from anagen.errors import AnagenError
 from anagen.hair import HairMeasurement, VisitMatch, match_visits
+from anagen.hair.match import CURVES_DIFFER
 from anagen.records import Provenance, from_json, to_json
 from anagen.stats import estimate_change
 from anagen.study.protocol import Outcome as PlannedOutcome
@@ -21,7 +22,7 @@ from anagen.workflows.comparison import SENSITIVITY, Comparison
 from anagen.workflows.measure import measure_files
 from anagen.workflows.ports import MeasurementStore, Outcome, Progress, ReadImage, Runner
 
-ALGORITHM, VERSION = "hair-match", "2"
+ALGORITHM, VERSION = "hair-match", "3"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,20 @@ def follow_pair(task: FollowTask, *, read_image: ReadImage | None = None) -> Out
         return Outcome(to_json(match_visits(task.before, task.after, images=images)))
     except AnagenError as error:
         return Outcome(None, f"{task.name}: {' '.join(str(error).split())}")
+
+
+def note_curves(followed: Sequence[FollowedHairs]) -> tuple[str, ...]:
+    """Say in how many pairs thicker and thinner hairs may be the transfer curve's doing."""
+    matches = [f.match for f in followed if f.match is not None and not f.match.refused]
+    n = sum(any(flag.code == CURVES_DIFFER for flag in match.flags) for match in matches)
+    if not n:
+        return ()
+    return (
+        (
+            f"in {n} of {len(matches)} pairs of photographs diameters were measured under two transfer curves: hairs may "
+            "seem to have thickened or thinned together. Write the camera's gamma into the column gamma of images.csv."
+        ),
+    )
 
 
 def changes_by_participant(followed: Sequence[FollowedHairs], visit: str) -> dict[str, float]:
