@@ -136,12 +136,11 @@ def note_curves(followed: Sequence[FollowedHairs]) -> tuple[str, ...]:
     n = sum(any(flag.code == CURVES_DIFFER for flag in match.flags) for match in matches)
     if not n:
         return ()
-    return (
-        (
-            f"in {n} of {len(matches)} pairs of photographs diameters were measured under two transfer curves: hairs may "
-            "seem to have thickened or thinned together. Write the camera's gamma into the column gamma of images.csv."
-        ),
+    said = (
+        f"in {n} of {len(matches)} pairs of photographs diameters were measured under two transfer curves: hairs may seem "
+        "to have thickened or thinned together. Write the camera's gamma into the column gamma of images.csv."
     )
+    return (said,)
 
 
 def changes_by_participant(followed: Sequence[FollowedHairs], visit: str) -> dict[str, float]:
