@@ -137,8 +137,8 @@ def note_curves(followed: Sequence[FollowedHairs]) -> tuple[str, ...]:
     if not n:
         return ()
     said = (
-        f"in {n} of {len(matches)} pairs of photographs diameters were measured under two transfer curves: hairs may seem "
-        "to have thickened or thinned together. Write the camera's gamma into the column gamma of images.csv."
+        f"in {n} of {len(matches)} pairs of photographs diameters were measured under two transfer curves: hairs may "
+        "seem to have thickened or thinned together. Write the camera's gamma into the column gamma of images.csv."
     )
     return (said,)
 
