@@ -190,3 +190,18 @@ def test_fair_hair_that_is_clear_in_its_own_colour_is_not_said_to_be_missed():
     found = measure_hairs(photograph_scalp(scalp, rng, um_per_px=5.0, shape=(900, 1100)).image, um_per_px=5.0)
     assert found.n_hairs > 70
     assert "low-contrast" not in {flag.code for flag in found.flags}
+
+
+@pytest.mark.parametrize(("seed", "colour", "planted"), [(63525, "blond", 2), (63524, "grey", 5)])
+def test_glints_on_wet_skin_are_told_from_fair_hair_by_their_white(seed, colour, planted):
+    rng = np.random.default_rng(seed)
+    scalp = grow_scalp(rng, density_per_cm2=20, fitzpatrick=5, hair_colour=colour)
+    photo = photograph_scalp(scalp, rng, um_per_px=5.0, shape=(900, 1100), glare=0.8)
+    found = measure_hairs(photo.image, um_per_px=5.0)
+    assert len(photo.truth) == planted
+    off = [
+        min(np.hypot(*(hair.path_px - seen.path_px[len(seen.path_px) // 2]).T).min() for hair in photo.truth)
+        for seen in found.hairs
+    ]
+    assert found.n_hairs == planted  # 6 and 7 before glints were told
+    assert max(off) < 5

@@ -10,7 +10,7 @@ import numpy as np
 
 from anagen.hair.contrast import SURE_CENTRE, Contrast, teach_contrast
 from anagen.hair.detect_long import LONG_UM, detect_long_hair, usual_length
-from anagen.hair.detect_ridges import THINNEST_UM, find_thin, shaft_confidences
+from anagen.hair.detect_ridges import THINNEST_UM, find_thin, is_glint, shaft_confidences
 from anagen.hair.net import see_centres
 from anagen.hair.ridges import ridge_seeds, ridge_stack
 from anagen.hair.roots import reach_roots, root_first
@@ -98,12 +98,15 @@ def detect_with_network(image: np.ndarray, um_per_px: float, fine: Contrast) -> 
     # where the network is sure of no hair, glints are as narrow
     narrow = [told is not fine and shaft.half_width * fine.pitch_um <= THINNEST_UM for shaft in thin]
     kept = [i for i in range(len(thin)) if sure[i] >= LEAST_THIN and (narrow[i] or seen[i] >= THIN_CENTRE)]
+    glints = [i for i, is_one in zip(kept, is_glint(told, [thin[i] for i in kept], thick), strict=True) if is_one]
+    kept = [i for i in kept if i not in glints]
     shafts = thick + [thin[i] for i in kept]
     # as first found: the mix that shows shafts best may turn whole fields about, root for tip
     paths = root_first(fine, [shaft.path for shaft in shafts])
     paths = reach_roots(told.value, paths, [shaft.half_width for shaft in shafts], fine.pitch_um)
     clarity = 0.0 if told is fine else told.clarity
-    return Detection(shafts, paths, np.concatenate([confidence, sure[kept]]), clarity=clarity)
+    explained = shafts + [thin[i] for i in glints]
+    return Detection(explained, paths, np.concatenate([confidence, sure[kept]]), clarity=clarity)
 
 
 def _trace_faint(centre: np.ndarray, contrast: np.ndarray, pitch_um: float, strong: list[Shaft]) -> list[Shaft]:

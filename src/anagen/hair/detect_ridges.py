@@ -46,6 +46,15 @@ NOISE_FOLD: Final = 2.0
 """How far a thin hair's contrast must stand above the faint lines of the skin itself, and above the noise of a pixel,
 which is averaged over some hundred of them along the hair."""
 
+FEWEST_TO_COMPARE: Final = 2
+NEARLY_WHITE: Final = 0.97
+WHITE: Final = 0.998
+LEAST_GLINT: Final = 0.25
+BESIDE_SKIN_UM: Final = 20.0
+"""So many hairs tell their colour. Where that is nearly white light's (cosine), a glint passes for a thin hair: a line
+that is whiter than they and at least so strong over them. Skin is looked at so far beside it, beyond twice its
+half-width."""
+
 CONFIDENCE_WEIGHTS: Final = np.array([4.0, 2.0, 2.0, -2.5, 1.0])
 """Log odds a unit of own area, relative contrast, relative length, dark rim and agreement with the neighbours' lean."""
 LEAST_CONFIDENCE: Final = 0.45
@@ -114,6 +123,53 @@ def find_thin(fine: Contrast, thick: list[Shaft]) -> list[Shaft]:
     least = max(0.10, NOISE_FOLD * _noise(rest), SKIN_LINES * skin_lines)
     thin = _bars(rest, value, lines, ratio, pitch, core_um=0.0, least_contrast=least, widest_um=30.0)
     return [s for s in thin if len(s.path) > 150 / pitch and s.unexplained > THIN_OWN_SHARE and _is_line(s, pitch)]
+
+
+def is_glint(fine: Contrast, thin: list[Shaft], thick: list[Shaft]) -> list[bool]:
+    """Say which thin lines have the colour of light that wet skin mirrors rather than that of the image's hair.
+
+    Light that is mirrored is white and adds to the skin's: over the skin it goes as 1 / skin from channel to channel.
+
+    Parameters
+    ----------
+    fine : Contrast
+    thin, thick : list of Shaft
+        In pixels of `fine`; the clearer half of `thick` says what colour hair has.
+
+    Returns
+    -------
+    list of bool, of each of `thin`
+    """
+    if not thin or len(thick) < FEWEST_TO_COMPARE:
+        return [False] * len(thin)
+    clear = sorted(thick, key=lambda shaft: -shaft.contrast)[: max(len(thick) // 2, FEWEST_TO_COMPARE)]
+    hair = np.median([_colour(fine, shaft)[0] for shaft in clear], axis=0)
+    said = []
+    for shaft in thin:
+        colour, skin = _colour(fine, shaft)
+        white = -1 / np.maximum(skin, 1.0)
+        strong = np.linalg.norm(colour) > LEAST_GLINT * np.linalg.norm(hair)
+        told_apart = NEARLY_WHITE < _alike(hair, white) < WHITE
+        said.append(bool(told_apart and strong and _alike(colour, white) > WHITE))
+    return said
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> float:
+    return float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-9)
+
+
+def _colour(fine: Contrast, shaft: Shaft) -> tuple[np.ndarray, np.ndarray]:
+    """How much darker than the skin on both sides the middle is in each channel, as a share; and that skin."""
+    ahead = shaft.path[-1] - shaft.path[0]
+    aside = np.array([-ahead[1], ahead[0]]) / max(float(np.hypot(*ahead)), 1e-9)
+    off = 2 * shaft.half_width + BESIDE_SKIN_UM / fine.pitch_um
+    last = np.array(fine.work.shape[:2]) - 1
+    middle, *sides = (
+        np.median(fine.work[tuple(np.clip(np.rint(shaft.path + k * off * aside).astype(int), 0, last).T)], axis=0)
+        for k in (0, -1, 1)
+    )
+    skin = np.mean(sides, axis=0)
+    return 1 - middle / np.maximum(skin, 1.0), skin
 
 
 def _is_line(shaft: Shaft, pitch_um: float) -> bool:
