@@ -63,3 +63,23 @@ def test_refused_and_wrong_input():
     assert math.isnan(cumulative_thickness(field([math.nan])).value)
     with pytest.raises(InputError, match="cut_off_um must be above 0"):
         count_terminal(field([50.0]), cut_off_um=0)
+
+
+def test_what_all_diameters_share_is_not_averaged_out():
+    rng = np.random.default_rng(2)
+    covered = []
+    for _ in range(300):
+        true = rng.normal(60, 12, 80)
+        together = 1 + 0.03 * rng.normal()
+        seen = (true + rng.normal(0, 2, 80)) * together
+        measured = field(seen, sd=math.hypot(2.0, 0.03 * 60), diameter_common_sd=0.03)
+        thick, terminal = cumulative_thickness(measured), count_terminal(measured, cut_off_um=60)
+        covered.append(
+            (
+                thick.ci_low <= true.sum() / 1000 / 0.5 <= thick.ci_high,
+                terminal.ci_low <= (true > 60).sum() <= terminal.ci_high,
+            )
+        )
+    assert np.all((np.mean(covered, axis=0) > 0.92) & (np.mean(covered, axis=0) < 0.99))
+    alone = cumulative_thickness(field(seen, sd=math.hypot(2.0, 0.03 * 60)))
+    assert thick.ci_high - thick.ci_low > 4 * (alone.ci_high - alone.ci_low)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,10 @@ import typer
 from anagen.cli.progress import StderrProgress
 from anagen.cli.results_table import show_results
 from anagen.errors import InputError
-from anagen.hair import HairMeasurement
-from anagen.records import to_json
+from anagen.hair import HairMeasurement, cumulative_thickness, summarise_units, terminal_density
+from anagen.hair.thickness import TERMINAL_CUT_OFFS_UM
+from anagen.records import Estimate, to_json
+from anagen.report.wording import NOT_GIVEN
 from anagen.study.regions import parse_region
 from anagen.wiring import measure_photos
 from anagen.workflows.measure_hair import PhotoResult
@@ -51,7 +54,16 @@ def _as_json(result: PhotoResult) -> dict[str, Any]:
     said: dict[str, Any] = {"file": str(result.file), "failure": result.failure or None}
     if result.hairs is not None:
         measured = to_json(result.hairs)
-        said |= {"n_hairs": result.hairs.n_hairs, "density_per_cm2": to_json(result.hairs.density_per_cm2)} | measured
+        said |= {
+            "n_hairs": result.hairs.n_hairs,
+            "density_per_cm2": to_json(result.hairs.density_per_cm2),
+            "terminal_density": {
+                f"{cut_off:g} um": to_json(terminal_density(result.hairs, cut_off_um=cut_off))
+                for cut_off in TERMINAL_CUT_OFFS_UM
+            },
+            "cumulative_thickness": to_json(cumulative_thickness(result.hairs)),
+            "follicular_units": to_json(summarise_units(result.hairs)),
+        } | measured
     if result.overlay is not None:
         said["overlay"] = str(result.overlay)
     return said
@@ -60,7 +72,7 @@ def _as_json(result: PhotoResult) -> dict[str, Any]:
 def _show(results: list[PhotoResult]) -> None:
     measured = [(result.file.name, result.hairs) for result in results if result.hairs is not None]
     show_results(
-        ("file", "hairs", "area, cm²", "hairs/cm²"),
+        ("file", "hairs", "area, cm²", "hairs/cm²", "> 40 µm/cm²", "mm hair/cm²"),
         [(name, *_row(hairs)) for name, hairs in measured],
         remarks=[f"{name}: {flag.said}" for name, hairs in measured for flag in hairs.flags],
         failures=[result.failure for result in results if result.failure],
@@ -70,7 +82,20 @@ def _show(results: list[PhotoResult]) -> None:
             typer.echo(f"Overlay: {result.overlay}", err=True)
 
 
-def _row(hairs: HairMeasurement) -> tuple[str, str, str]:
+def _row(hairs: HairMeasurement) -> tuple[str, ...]:
     if hairs.refused:
-        return ("refused", f"{hairs.area_cm2:.3f}", "refused")
-    return (str(hairs.n_hairs), f"{hairs.area_cm2:.3f}", f"{hairs.density_per_cm2:.1f}")
+        return ("refused", f"{hairs.area_cm2:.3f}", "refused", NOT_GIVEN, NOT_GIVEN)
+    return (
+        str(hairs.n_hairs),
+        f"{hairs.area_cm2:.3f}",
+        f"{hairs.density_per_cm2:.1f}",
+        _print(terminal_density(hairs, cut_off_um=40.0), 0),
+        _print(cumulative_thickness(hairs), 1),
+    )
+
+
+def _print(estimate: Estimate, digits: int) -> str:
+    """Value and its 95 % interval."""
+    if not math.isfinite(estimate.value):
+        return NOT_GIVEN
+    return f"{estimate.value:.{digits}f} ({estimate.ci_low:.{digits}f}–{estimate.ci_high:.{digits}f})"

@@ -183,6 +183,8 @@ class DiameterFit:
         Share of the blur that is an even disc, as out of focus; 0 where there is a halo.
     shadow : bool
         Whether the hairs throw a soft shadow on the skin, which was modelled.
+    common_sd : float
+        The part of the uncertainty that all hairs share, over their diameter: from the transfer curve and the model.
     """
 
     diameter_um: np.ndarray
@@ -197,6 +199,7 @@ class DiameterFit:
     halo: float = 0.0
     disc: float = 0.0
     shadow: bool = False
+    common_sd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -921,6 +924,7 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
     diameter, sd, sigma, contrast = (np.full(n, np.nan) for _ in range(4))
     flags: list[tuple[str, ...]] = []
     known_blur = prior.sd[1] < UNKNOWN_BLUR[1]
+    common = math.hypot(prior.doubt, MODEL_FLOOR)
     # what a hair leaves unexplained beyond the others (specks, a neighbour's flank) runs along it and is no noise
     seen = [trace.fit.noise for trace in traces if trace.fit is not None and trace.fit.n_segments_used]
     typical = max(float(np.median(seen)), ROUNDING) if seen else math.nan
@@ -932,7 +936,7 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
         sigma[k], contrast[k] = math.exp(fit.shape[1]), fit.contrast
         width = math.exp(fit.shape[0])
         unexplained = max(fit.noise / typical, 1.0)
-        relative = math.sqrt(prior.inflation * unexplained**2 * fit.covariance[0, 0] + prior.doubt**2 + MODEL_FLOOR**2)
+        relative = math.sqrt(prior.inflation * unexplained**2 * fit.covariance[0, 0] + common**2)
         found = (DIAMETER_GLARE,) if trace.glare else ()
         narrowest = NARROWEST_IN_SIGMA if known_blur else WIDE_IN_SIGMA
         if (
@@ -958,4 +962,5 @@ def _collect(traces: list[_Trace], prior: _Prior, um_per_px: float) -> DiameterF
         halo=prior.halo,
         disc=prior.disc,
         shadow=prior.shadow is not None,
+        common_sd=common,
     )

@@ -132,6 +132,7 @@ def measure_hairs(
         blur_sigma_px=fit.blur_sigma_px if math.isfinite(fit.blur_sigma_px) else blur_um / um_per_px,
         gamma=fit.gamma if hairs else math.nan,
         gamma_source="estimated" if gamma is None else "given",
+        diameter_common_sd=fit.common_sd,
         flags=tuple(flags),
     )
     return form_units(measured)

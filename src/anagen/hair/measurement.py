@@ -82,6 +82,9 @@ class HairMeasurement:
         Transfer curve under which diameters were measured: light is the grey value to this power. NaN without hairs.
     gamma_source : str
         ``given`` or ``estimated``.
+    diameter_common_sd : float
+        Standard uncertainty over the diameter that all hairs of the image share; it is part of each `diameter_sd_um`,
+        and no number of hairs averages it out.
     flags : tuple of Flag
         What a reader must know; one of severity ``refused`` means that the field could not be counted.
     """
@@ -95,6 +98,7 @@ class HairMeasurement:
     blur_sigma_px: float = math.nan
     gamma: float = math.nan
     gamma_source: str = "estimated"
+    diameter_common_sd: float = 0.0
     flags: tuple[Flag, ...] = field(default_factory=tuple)
 
     @property
