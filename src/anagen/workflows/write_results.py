@@ -92,21 +92,22 @@ def _write_tables(out: Path, results: StudyResults) -> None:
         _write(out / f"values-{_slug(analysis.outcome.name)}.csv", analysis.values.write_csv())
     _write(out / "estimates.csv", _estimates_table(results.analyses).write_csv())
     hairs = [
-        (m.image.participant, m.image.visit, m.image.file, *_hair_cells(h))
+        (m.image.participant, m.image.visit, m.image.file, *_hair_cells(h, m.hairs.diameter_common_sd))
         for m in results.images
         if m.hairs is not None
         for h in m.hairs.hairs
     ]
     columns = ["participant", "visit", "file", "number", "root_row_px", "root_col_px", "tip_row_px", "tip_col_px"]
-    columns += ["length_um", "diameter_um", "diameter_sd_um", "confidence", "follicular_unit", "flags"]
+    columns += ["length_um", "diameter_um", "diameter_sd_um", "diameter_common_sd_um"]
+    columns += ["confidence", "follicular_unit", "flags"]
     if hairs:
         _write(out / "hairs.csv", pl.DataFrame(hairs, schema=columns, orient="row").write_csv())
 
 
-def _hair_cells(one: Hair) -> tuple[object, ...]:
+def _hair_cells(one: Hair, common_sd: float) -> tuple[object, ...]:
     ends = (*map(float, one.root_px), *map(float, one.tip_px))
-    sizes = (one.length_um, one.diameter_um, one.diameter_sd_um, one.confidence)
-    return (one.number, *ends, *sizes, one.unit, " ".join(one.flags))
+    sizes = (one.length_um, one.diameter_um, one.diameter_sd_um, common_sd * one.diameter_um)
+    return (one.number, *ends, *sizes, one.confidence, one.unit, " ".join(one.flags))
 
 
 def _estimates_table(analyses: Sequence[OutcomeAnalysis]) -> pl.DataFrame:
