@@ -734,10 +734,13 @@ def _find_shadow(
 ) -> tuple[_Prior, dict[int, _Trace]]:  # fmt: skip
     """Find the place and width of the shadow under which hairs are likeliest, from step to smaller step."""
     tried: dict[Shadow, tuple[float, dict[int, _Trace]]] = {}
+    # on which side it lies a first shadow tells
+    sided = {k: _shadow(binned[k], trace, replace(prior, shadow=Shadow())) for k, trace in fits.items()}
+    used = {k: np.isfinite(trace.fit.depth) for k, trace in sided.items() if trace.fit is not None}
 
     def look(cast: Shadow) -> float:
         if cast not in tried:
-            here = {k: _shadow(binned[k], fits[k], replace(prior, shadow=cast)) for k in fits}
+            here = {k: _fit(binned[k], sided[k], replace(prior, shadow=cast), exactly=used[k]) for k in used}
             tried[cast] = float(np.nansum(_costs(list(here.values())))), here
         return tried[cast][0]
 
