@@ -57,6 +57,8 @@ def test_thin_fair_hair_is_found_where_the_network_hardly_sees_it():
     inner = roots[region.contains(roots)]
     apart_um = 5.0 * np.hypot(*(inner[:, None] - planted[None]).transpose(2, 0, 1))
     assert np.mean(apart_um.min(axis=1) > 100) < 0.03
+    # it is clear in its own mix of colours, if not in the first one
+    assert "low-contrast" not in {flag.code for flag in found.flags}
 
 
 @pytest.mark.parametrize("skin", [2, 4])
@@ -182,14 +184,6 @@ def test_refuses_what_is_no_rgb_image():
         measure_hairs(np.zeros((10, 10, 3), dtype=np.uint8), um_per_px=5.0, gamma=22)
     with pytest.raises(InputError, match="um_per_px must be above 0, got 0"):
         measure_hairs(np.zeros((10, 10, 3), dtype=np.uint8), um_per_px=0)
-
-
-def test_fair_hair_that_is_clear_in_its_own_colour_is_not_said_to_be_missed():
-    rng = np.random.default_rng(34302)
-    scalp = grow_scalp(rng, density_per_cm2=300, fitzpatrick=3, hair_colour="blond")
-    found = measure_hairs(photograph_scalp(scalp, rng, um_per_px=5.0, shape=(900, 1100)).image, um_per_px=5.0)
-    assert found.n_hairs > 70
-    assert "low-contrast" not in {flag.code for flag in found.flags}
 
 
 @pytest.mark.parametrize(("seed", "colour", "planted"), [(63525, "blond", 2), (63524, "grey", 5)])

@@ -15,7 +15,8 @@ from anagen.errors import InputError
 from anagen.hair import HairMeasurement, cumulative_thickness, summarise_units, terminal_density
 from anagen.hair.thickness import TERMINAL_CUT_OFFS_UM
 from anagen.records import Estimate, to_json
-from anagen.report.wording import NOT_GIVEN
+from anagen.report.overlay import TERMINAL_UM
+from anagen.report.wording import NOT_GIVEN, print_number
 from anagen.study.regions import parse_region
 from anagen.wiring import measure_photos
 from anagen.workflows.measure_hair import PhotoResult
@@ -72,7 +73,7 @@ def _as_json(result: PhotoResult) -> dict[str, Any]:
 def _show(results: list[PhotoResult]) -> None:
     measured = [(result.file.name, result.hairs) for result in results if result.hairs is not None]
     show_results(
-        ("file", "hairs", "area, cm²", "hairs/cm²", "> 40 µm/cm²", "mm hair/cm²"),
+        ("file", "hairs", "area, cm²", "hairs/cm²", f"> {TERMINAL_UM:g} µm/cm²", "mm hair/cm²"),
         [(name, *_row(hairs)) for name, hairs in measured],
         remarks=[f"{name}: {flag.said}" for name, hairs in measured for flag in hairs.flags],
         failures=[result.failure for result in results if result.failure],
@@ -89,13 +90,14 @@ def _row(hairs: HairMeasurement) -> tuple[str, ...]:
         str(hairs.n_hairs),
         f"{hairs.area_cm2:.3f}",
         f"{hairs.density_per_cm2:.1f}",
-        _print(terminal_density(hairs, cut_off_um=40.0), 0),
+        _print(terminal_density(hairs, cut_off_um=TERMINAL_UM), 0),
         _print(cumulative_thickness(hairs), 1),
     )
 
 
 def _print(estimate: Estimate, digits: int) -> str:
-    """Value and its 95 % interval."""
+    """Value and its 95 % interval, in few columns."""
     if not math.isfinite(estimate.value):
         return NOT_GIVEN
-    return f"{estimate.value:.{digits}f} ({estimate.ci_low:.{digits}f}–{estimate.ci_high:.{digits}f})"
+    value, low, high = (print_number(x, digits) for x in (estimate.value, estimate.ci_low, estimate.ci_high))
+    return f"{value} ({low}–{high})"

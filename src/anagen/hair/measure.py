@@ -100,6 +100,7 @@ def measure_hairs(
         image_shape=(image.shape[0], image.shape[1]),
         region=region,
         scale_source=scale_source,
+        gamma_source="estimated" if gamma is None else "given",
     )
     flags = flag_field(describe_field(image, um_per_px), um_per_px, area_cm2)
     # whether the field is in focus the hairs tell better, once they are found
@@ -131,7 +132,6 @@ def measure_hairs(
         hairs=hairs,
         blur_sigma_px=fit.blur_sigma_px if math.isfinite(fit.blur_sigma_px) else blur_um / um_per_px,
         gamma=fit.gamma if hairs else math.nan,
-        gamma_source="estimated" if gamma is None else "given",
         diameter_common_sd=fit.common_sd,
         flags=tuple(flags),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from anagen.errors import Fault
+from anagen.hair.diameter import LEAST_GAMMA, MOST_GAMMA
 from anagen.hair.region import Region
 from anagen.study.cells import Row
 from anagen.study.findings import Effect, Finding
@@ -224,7 +225,7 @@ def images_of(table: RawTable, context: Context) -> tuple[ScalpImage, ...]:
             key = (participant, visit, site, replicate)
             seen.check(row, None, key, "this participant, visit, scalp site and replicate stand in the table twice")
         um_per_px = _scale(row)
-        gamma = row.number("gamma", unit="", low=1, high=3, required=False, example="2.2")
+        gamma = row.number("gamma", unit="", low=LEAST_GAMMA, high=MOST_GAMMA, required=False, example="2.2")
         taken_on = row.date("taken_on")
         region = row.parsed("region", parse_region)
         arm = _arm_of_row(row, participant, site, context)
